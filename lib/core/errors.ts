@@ -1,0 +1,48 @@
+import type { Reason, ReasonKind } from './evaluation.ts';
+
+/**
+ * A report or a source that cannot be judged. It becomes a reason of an undetermined verdict.
+ * `message` is fit for people and chat: no secret, no signature, no raw text of a server.
+ */
+export class UndeterminedError extends Error {
+  override readonly name = 'UndeterminedError';
+  readonly kind: ReasonKind;
+  /** For `source-throttled`: when it is worth trying again, from now. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    kind: ReasonKind,
+    message: string,
+    options?: ErrorOptions & { readonly retryAfterMs?: number | undefined },
+  ) {
+    super(message, options);
+    this.kind = kind;
+    this.retryAfterMs = options?.retryAfterMs;
+  }
+
+  get reason(): Reason {
+    return { kind: this.kind, message: this.message };
+  }
+}
+
+/** What the user wrote is wrong: a policy, a config, an argument, a secret that is not there. Exit code 3. */
+export class InputError extends Error {
+  override readonly name = 'InputError';
+}
+
+/** A receiver did not take a message. Holds no URL, header or body: those are secrets. */
+export class DeliveryError extends Error {
+  override readonly name = 'DeliveryError';
+  readonly receiver: string;
+  /** Whether the same message may be taken later. */
+  readonly retryable: boolean;
+  /** HTTP status, if there was an answer. */
+  readonly status: number | undefined;
+
+  constructor(receiver: string, reason: string, retryable: boolean, status?: number) {
+    super(`deliver to ${receiver}: ${reason}`);
+    this.receiver = receiver;
+    this.retryable = retryable;
+    this.status = status;
+  }
+}

@@ -1,0 +1,256 @@
+import { formatDuration } from './duration.ts';
+import type { Evaluation, Note, Reason, RuleResult, Verdict, WaiverResult } from './evaluation.ts';
+import type { Policy } from './policy/parse.ts';
+import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
+import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
+import { RuleFold } from './rule-fold.ts';
+
+/** What of a report was looked at, beside its findings. */
+export interface Subject {
+  /** As far as they are known. */
+  readonly cluster: {
+    readonly id?: string | undefined;
+    readonly name?: string | undefined;
+    readonly category?: string | undefined;
+  };
+  readonly reportId?: string | undefined;
+  /** When the list of reports says that it was made; epoch milliseconds. Shown where no body says it; proves no age. */
+  readonly listedAtMs?: number | undefined;
+  /** `sha256:` and hex digits. */
+  readonly digest?: string | undefined;
+  /** What the body states; undefined when there is none. */
+  readonly facts?: ReportFacts | undefined;
+  /** What kept the report from being read, or read whole. */
+  readonly problems?: readonly Reason[];
+}
+
+export interface EvaluateOptions {
+  /** Instead of the policy's `max_report_age`. */
+  readonly maxReportAgeMs?: number | undefined;
+  /** A broken rule that only warns fails the verdict. */
+  readonly strict?: boolean | undefined;
+}
+
+/**
+ * A policy over one report: push its findings as they come, then finish with what the report states of itself. Nothing
+ * is kept but numbers and the worst findings of each rule.
+ */
+export class EvaluationFold {
+  readonly #policy: Policy;
+  readonly #nowMs: number;
+  readonly #options: EvaluateOptions;
+  readonly #rules: readonly RuleFold[];
+  readonly #byKind = new Map<FindingKind, RuleFold[]>();
+
+  constructor(policy: Policy, nowMs: number, options: EvaluateOptions = {}) {
+    this.#policy = policy;
+    this.#nowMs = nowMs;
+    this.#options = options;
+    this.#rules = policy.rules.map((rule) => {
+      const waivers = policy.waivers.filter((waiver) => waiver.rule === rule.id);
+      return new RuleFold(rule, waivers, nowMs);
+    });
+    for (const fold of this.#rules) {
+      this.#byKind.set(fold.rule.on, [...(this.#byKind.get(fold.rule.on) ?? []), fold]);
+    }
+  }
+
+  push(kind: FindingKind, finding: Finding): void {
+    for (const rule of this.#byKind.get(kind) ?? []) rule.push(finding);
+  }
+
+  finish(subject: Subject): Evaluation {
+    const { facts } = subject;
+    const clusterId = subject.cluster.id ?? facts?.clusterId ?? '';
+    const scannedAtMs = facts?.scannedAtMs ?? subject.listedAtMs;
+    const unread = subject.problems ?? [];
+    const whole = [...unread, ...this.#ageProblems(facts, unread.length > 0)];
+    if (facts !== undefined) this.push('cluster', clusterFinding(subject, facts));
+
+    const judged = this.#rules.map((fold) => this.#judge(fold, facts, whole.length > 0, unread.length > 0, clusterId));
+    const rules = judged.map(({ result }) => result);
+    const reasons = [...whole, ...mergeReasons(judged.filter(isDecisive).flatMap(({ doubts }) => doubts))];
+    return {
+      verdict: this.#verdict(rules, reasons),
+      cluster: {
+        id: clusterId,
+        name: subject.cluster.name ?? facts?.clusterName ?? '',
+        category: subject.cluster.category ?? facts?.category ?? '',
+      },
+      report: {
+        id: subject.reportId ?? '',
+        scannedAtMs,
+        ageSeconds: scannedAtMs === undefined ? undefined : Math.floor((this.#nowMs - scannedAtMs) / 1000),
+        digest: subject.digest ?? '',
+      },
+      policy: { name: this.#policy.name, digest: this.#policy.digest },
+      evaluatedAtMs: this.#nowMs,
+      rules,
+      reasons,
+      notes: this.#notes(judged, facts, unread.length > 0),
+      waivers: this.#waivers(),
+      counts: counts(facts),
+    };
+  }
+
+  #verdict(rules: readonly RuleResult[], reasons: readonly Reason[]): Verdict {
+    const fails = (rule: RuleResult) =>
+      rule.status === 'fail' || (this.#options.strict === true && rule.status === 'warn');
+    if (rules.some(fails)) return 'fail';
+    return reasons.length > 0 ? 'undetermined' : 'pass';
+  }
+
+  /**
+   * @param doubtful something keeps the whole report from being a pass
+   * @param unread the body is not whole, so that its lists are short is no surprise
+   */
+  #judge(
+    fold: RuleFold,
+    facts: ReportFacts | undefined,
+    doubtful: boolean,
+    unread: boolean,
+    clusterId: string,
+  ): Judged {
+    const { id, on } = fold.rule;
+    const doubts: Reason[] = [];
+    const { problem, relaxed, evidence } = facts === undefined ? noFacts : reconcile(on, facts, this.#policy.reconcile);
+    if (problem !== undefined && !unread) doubts.push({ ...problem, rules: [id] });
+    if (on === 'cluster' && facts !== undefined) doubts.push(...this.#clusterDoubts(fold, facts));
+    const own = fold.problem();
+    if (own !== undefined && !doubts.some((doubt) => doubt.kind === 'count-missing')) doubts.push(own);
+    return { result: fold.result(clusterId, doubtful || doubts.length > 0, evidence), doubts, relaxed };
+  }
+
+  /** A count that a rule on the cluster asks for has to be there, and not below the rows that are listed. */
+  #clusterDoubts(fold: RuleFold, facts: ReportFacts): Reason[] {
+    const reasons: Reason[] = [];
+    for (const field of fold.rule.where?.fields ?? []) {
+      if (field in clusterCounts && clusterCounts[field]?.(facts) === undefined) {
+        reasons.push({
+          kind: 'count-missing',
+          message: `the report does not state the count ${field}`,
+          rules: [fold.rule.id],
+        });
+      }
+      const understated = (listNames as readonly string[]).includes(field)
+        ? surplus(field as ListName, facts)
+        : undefined;
+      if (understated !== undefined && this.#policy.reconcile === 'strict') {
+        reasons.push({ kind: 'count-mismatch', message: understated, list: field as ListName, rules: [fold.rule.id] });
+      }
+    }
+    return reasons;
+  }
+
+  /** A body that was not read to its end may say its time after that. */
+  #ageProblems(facts: ReportFacts | undefined, unread: boolean): Reason[] {
+    if (facts === undefined) return [];
+    const { scannedAtMs } = facts;
+    if (scannedAtMs === undefined) {
+      const message = 'the report does not say when it was made (scan_time), so it may be old';
+      return unread ? [] : [{ kind: 'report-unreadable', message }];
+    }
+    const ageMs = this.#nowMs - scannedAtMs;
+    if (ageMs < -clockSkewMs) {
+      const message = `the report says it was made in ${formatDuration(-ageMs)} from now: its clock or this one is wrong`;
+      return [{ kind: 'report-unreadable', message }];
+    }
+    const allowedMs = this.#options.maxReportAgeMs ?? this.#policy.maxReportAgeMs;
+    if (ageMs <= allowedMs) return [];
+    const message = `the report is ${formatDuration(ageMs)} old, and ${formatDuration(allowedMs)} is allowed`;
+    return [{ kind: 'report-stale', message }];
+  }
+
+  #notes(judged: readonly Judged[], facts: ReportFacts | undefined, unread: boolean): Note[] {
+    if (facts === undefined) return [];
+    const notes: Note[] = [];
+    const add = (note: Note) => {
+      if (!notes.some((known) => known.message === note.message)) notes.push(note);
+    };
+    for (const one of judged) {
+      if (one.relaxed !== undefined)
+        add({ message: `${one.relaxed}; accepted by reconcile: ${this.#policy.reconcile}` });
+      if (!isDecisive(one))
+        for (const { message, list } of one.doubts) add({ message, ...(list !== undefined && { list }) });
+    }
+    const read = new Set(this.#policy.rules.map((rule) => listOf(rule.on)));
+    for (const list of listNames) {
+      const odd = surplus(list, facts) ?? (read.has(list) || unread ? undefined : deficit(list, facts));
+      if (odd !== undefined) add({ message: odd, list });
+    }
+    if (facts.unknownKeys.length > 0) {
+      add({
+        message: `the report has keys that this version does not know: ${facts.unknownKeys.map(shownKey).join(', ')}`,
+      });
+    }
+    return notes;
+  }
+
+  #waivers(): WaiverResult[] {
+    const results = new Map(this.#rules.flatMap((fold) => fold.waivers.results()).map((result) => [result.id, result]));
+    return this.#policy.waivers.flatMap((waiver) => results.get(waiver.id) ?? []);
+  }
+}
+
+interface Judged {
+  readonly result: RuleResult;
+  /** What keeps the rule from being a pass. */
+  readonly doubts: readonly Reason[];
+  readonly relaxed: string | undefined;
+}
+
+/** A doubt decides nothing where the rule is broken all the same, or only observes. */
+function isDecisive({ result }: Judged): boolean {
+  return result.status === 'undetermined' && result.enforce !== 'observe';
+}
+
+const noFacts: Reconciled = { evidence: 0 };
+
+/** Machines that keep time differ by less. */
+const clockSkewMs = 15 * 60_000;
+
+/** One reason for all the rules that it concerns. */
+function mergeReasons(reasons: readonly Reason[]): Reason[] {
+  const merged = new Map<string, Reason>();
+  for (const reason of reasons) {
+    const key = `${reason.kind} ${reason.message}`;
+    const known = merged.get(key);
+    const rules = [...new Set([...(known?.rules ?? []), ...(reason.rules ?? [])])];
+    merged.set(key, { ...reason, rules });
+  }
+  return [...merged.values()];
+}
+
+const clusterCounts: Readonly<Record<string, (facts: ReportFacts) => number | undefined>> = {
+  vulnerabilities: (facts) => facts.lists.vulnerabilities.reported,
+  baseline_risks: (facts) => facts.lists.baseline_checks.reported,
+  privileged_containers: (facts) => facts.lists.privileged_containers.reported,
+  pods: (facts) => facts.pods,
+  hosts: (facts) => facts.hosts,
+  containers: (facts) => facts.containers,
+  ports: (facts) => facts.lists.ports.reported,
+  processes: (facts) => facts.lists.processes.reported,
+  packages: (facts) => facts.lists.packages.reported,
+};
+
+function clusterFinding(subject: Subject, facts: ReportFacts): Finding {
+  return {
+    name: subject.cluster.name ?? facts.clusterName,
+    id: subject.cluster.id ?? facts.clusterId,
+    category: subject.cluster.category ?? facts.category,
+    scanned_at: facts.scannedAtMs,
+    ...Object.fromEntries(Object.entries(clusterCounts).map(([field, of]) => [field, of(facts)])),
+  };
+}
+
+function counts(facts: ReportFacts | undefined): Evaluation['counts'] {
+  const entries = listNames.map((list) => {
+    const at = facts?.lists[list];
+    return [list, { reported: at?.reported, listed: at?.listed ?? 0 }] as const;
+  });
+  return Object.fromEntries(entries) as Evaluation['counts'];
+}
+
+function shownKey(key: string): string {
+  return JSON.stringify(key.slice(0, 60));
+}

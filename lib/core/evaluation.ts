@@ -1,0 +1,113 @@
+import type { Finding, FindingKind, ListName } from './report.ts';
+import type { RuleSeverity } from './severity.ts';
+
+export type Verdict = 'pass' | 'fail' | 'undetermined';
+
+export type Enforce = 'block' | 'warn' | 'observe';
+
+/** `warn` and `observed`: the rule is broken, but its `enforce` does not stop a deploy. */
+export type RuleStatus = 'pass' | 'fail' | 'warn' | 'observed' | 'undetermined';
+
+export type ReasonKind =
+  | 'report-missing'
+  | 'report-stale'
+  | 'report-unreadable'
+  | 'report-truncated'
+  | 'count-mismatch'
+  | 'count-missing'
+  | 'cluster-absent'
+  | 'source-unreachable'
+  | 'source-throttled'
+  | 'coverage-dropped'
+  | 'rule-unevaluable';
+
+/** Why a verdict is undetermined. */
+export interface Reason {
+  readonly kind: ReasonKind;
+  /** One sentence for people: what, where, and what to do. Holds no secret and no raw text of a server. */
+  readonly message: string;
+  readonly list?: ListName;
+  /** The rules that cannot be judged because of it; absent: all of them. */
+  readonly rules?: readonly string[];
+}
+
+/** Something that is odd but decides nothing: a mismatch no rule depends on, a check the policy relaxed. */
+export interface Note {
+  readonly message: string;
+  readonly list?: ListName;
+}
+
+/** A finding as it is kept and shown: a plain copy, its command line masked. */
+export interface KeptFinding {
+  /** Identity within its cluster and rule, 32 hex digits; the same in every report that states it. */
+  readonly fingerprint: string;
+  readonly fields: Finding;
+}
+
+/** A group of a rule with `per` that is over the threshold. */
+export interface BrokenGroup {
+  /** Field to value, in the order of `per`. */
+  readonly key: Readonly<Record<string, string | number>>;
+  readonly count: number;
+  readonly waived: number;
+}
+
+export interface RuleResult {
+  readonly id: string;
+  readonly on: FindingKind;
+  readonly severity: RuleSeverity;
+  readonly enforce: Enforce;
+  readonly status: RuleStatus;
+  /** Findings that match and are not waived; with `evidence: reported`, by the count beside the list. */
+  readonly count: number;
+  readonly max: number;
+  /** Findings that match and are waived. */
+  readonly waived: number;
+  /** Worst first, at most `keptFindings` of them. */
+  readonly findings: readonly KeptFinding[];
+  /** `count` less the findings shown. */
+  readonly omitted: number;
+  /** `reported`: the rows do not show the violation, the count beside them does. */
+  readonly evidence: 'listed' | 'reported';
+  /** The policy author's sentence for this rule. */
+  readonly message?: string;
+  /** For rules with `per`: the groups over the threshold, largest first, at most `keptGroups` of them. */
+  readonly per?: readonly string[];
+  readonly groups?: readonly BrokenGroup[];
+  readonly omittedGroups?: number;
+  /** Where the rule stands in the policy file, from 1. */
+  readonly line: number;
+}
+
+export interface WaiverResult {
+  readonly id: string;
+  /** `expired`: it waives nothing any more; `count` is what it would have waived. */
+  readonly status: 'used' | 'unused' | 'expired';
+  readonly count: number;
+}
+
+/** A policy applied to a report at a time. The same report, policy and time give the same evaluation. */
+export interface Evaluation {
+  readonly verdict: Verdict;
+  readonly cluster: { readonly id: string; readonly name: string; readonly category: string };
+  readonly report: {
+    /** The id in the list of reports; empty for a report at hand, whose body does not carry it. */
+    readonly id: string;
+    readonly scannedAtMs: number | undefined;
+    readonly ageSeconds: number | undefined;
+    /** `sha256:` and the hex digest of the report's bytes, unpacked; empty when there are none. */
+    readonly digest: string;
+  };
+  readonly policy: { readonly name: string; readonly digest: string };
+  readonly evaluatedAtMs: number;
+  readonly rules: readonly RuleResult[];
+  readonly reasons: readonly Reason[];
+  readonly notes: readonly Note[];
+  readonly waivers: readonly WaiverResult[];
+  readonly counts: Readonly<Record<ListName, { readonly reported: number | undefined; readonly listed: number }>>;
+}
+
+/** 0 pass, 1 fail, 2 undetermined. 3 (invalid input) and 4 (internal error) are not verdicts. */
+export const exitCodes = { pass: 0, fail: 1, undetermined: 2 } as const satisfies Record<Verdict, number>;
+
+export const httpStatuses = { pass: 200, fail: 409, undetermined: 503 } as const satisfies Record<Verdict, number>;

@@ -1,0 +1,225 @@
+import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
+import { type FieldType, type Finding, type FindingKind, fields } from './report.ts';
+import { findingSeverities } from './severity.ts';
+import { hint } from './suggest.ts';
+
+/** A CEL expression over the fields of one kind of thing, type-checked. */
+export interface Expression {
+  readonly text: string;
+  /** The fields it names. */
+  readonly fields: ReadonlySet<string>;
+  /** What must hold for it to be true: `field == "text"` terms that are joined by `&&` at the top. */
+  readonly equalities: ReadonlyMap<string, string>;
+  /** @returns undefined when it cannot be told, since a field that decides it is absent or a function fails on it */
+  test(finding: Finding): boolean | undefined;
+}
+
+/** What is wrong with an expression, and where in its text. */
+export interface ExpressionProblem {
+  readonly message: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A field is of a type, or one of a closed set of words. */
+export type FieldTypes = Readonly<Record<string, FieldType | readonly string[]>>;
+
+/** Compile a `where` of a rule on `kind`. */
+export function compileWhere(kind: FindingKind, text: string): Expression | ExpressionProblem {
+  return compileExpression(fields[kind], text);
+}
+
+export function isProblem(result: Expression | ExpressionProblem): result is ExpressionProblem {
+  return 'message' in result;
+}
+
+/** Compile a CEL expression over named, typed fields. It must be a condition: true or false. */
+export function compileExpression(types: FieldTypes, text: string): Expression | ExpressionProblem {
+  const environment = environmentOf(types);
+  let parsed: ParseResult;
+  try {
+    parsed = environment.parse(unreserve(text));
+  } catch (error) {
+    return problem(error, text, types);
+  }
+  const checked = parsed.check();
+  if (!checked.valid) return problem(checked.error, text, types);
+  if (checked.type !== 'bool') {
+    return { message: `is of type ${checked.type}, but has to be a condition (bool)`, start: 0, end: text.length };
+  }
+  const named = new Set<string>();
+  const found = findProblem(parsed.ast, types, named);
+  if (found !== undefined) return found;
+  const view = new View(types);
+  return {
+    text,
+    fields: named,
+    equalities: equalities(parsed.ast, types),
+    test(finding) {
+      view.finding = finding;
+      try {
+        return parsed(view.variables) === true;
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+const celTypes: Readonly<Record<FieldType, string>> = {
+  severity: 'string',
+  string: 'string',
+  text: 'string',
+  int: 'int',
+  time: 'google.protobuf.Timestamp',
+};
+
+const environments = new WeakMap<FieldTypes, Environment>();
+
+function environmentOf(types: FieldTypes): Environment {
+  let environment = environments.get(types);
+  if (environment === undefined) {
+    environment = new Environment({ limits: { maxAstNodes: 2000, maxDepth: 50 } });
+    for (const [field, type] of Object.entries(types))
+      environment.registerVariable(unreserve(field), typeof type === 'string' ? celTypes[type] : 'string');
+    environments.set(types, environment);
+  }
+  return environment;
+}
+
+/** The fields of a finding as CEL's types: BigInt for int, Date for timestamp. An absent field is an unknown variable. */
+class View {
+  finding: Finding = {};
+  readonly variables: Record<string, unknown> = {};
+
+  constructor(types: FieldTypes) {
+    for (const [field, type] of Object.entries(types)) {
+      const get =
+        type === 'int' || type === 'time'
+          ? () => {
+              const value = this.finding[field];
+              if (typeof value !== 'number') return undefined;
+              return type === 'int' ? BigInt(value) : new Date(value);
+            }
+          : () => this.finding[field];
+      Object.defineProperty(this.variables, unreserve(field), { get, enumerable: true });
+    }
+  }
+}
+
+/**
+ * CEL reserves the word `package`, which is a field of ours. `Package` stands for it inside, as long as `package`, so
+ * that positions stay. Strings and comments are left alone.
+ */
+function unreserve(text: string): string {
+  return text.replace(
+    /[rRbB]{0,2}("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*')|\/\/.*|(?<![\w.])package(?!\w)/g,
+    (found) => (found === 'package' ? 'Package' : found),
+  );
+}
+
+function reserve(name: string): string {
+  return name === 'Package' ? 'package' : name;
+}
+
+interface CelFailure {
+  readonly code?: string;
+  readonly summary?: string;
+  readonly message?: string;
+  readonly range?: { readonly start: number; readonly end: number };
+}
+
+function problem(error: unknown, text: string, types: FieldTypes): ExpressionProblem {
+  const failure = error as CelFailure;
+  const start = Math.min(failure.range?.start ?? 0, text.length);
+  const end = Math.max(start, Math.min(failure.range?.end ?? text.length, text.length));
+  const summary = (failure.summary ?? failure.message ?? 'cannot be read').split('\n')[0] as string;
+  const unknown = /^Unknown variable: (.+)$/.exec(summary)?.[1];
+  if (unknown !== undefined) {
+    return { message: `unknown field ${reserve(unknown)}${hint(unknown, Object.keys(types))}`, start, end };
+  }
+  return { message: summary.replaceAll('Package', 'package'), start, end };
+}
+
+/** Walk every node; note the fields named; find what type-checks but can never be meant. */
+function findProblem(node: ASTNode, types: FieldTypes, named: Set<string>): ExpressionProblem | undefined {
+  if (node.op === 'id') {
+    named.add(reserve(node.args));
+    return undefined;
+  }
+  const wrong = impossibleWord(node, types) ?? invalidPattern(node);
+  if (wrong !== undefined) return wrong;
+  for (const child of children(node)) {
+    const found = findProblem(child, types, named);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function children(node: ASTNode): ASTNode[] {
+  const found: ASTNode[] = [];
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) for (const part of value) visit(part);
+    else if (isNode(value)) found.push(value);
+  };
+  visit(node.args);
+  return found;
+}
+
+function isNode(value: unknown): value is ASTNode {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
+}
+
+function literal(node: ASTNode | undefined): string | undefined {
+  return node?.op === 'value' && typeof node.args === 'string' ? node.args : undefined;
+}
+
+/** `severity == "high"` is never true where severities are written `High`. */
+function impossibleWord(node: ASTNode, types: FieldTypes): ExpressionProblem | undefined {
+  if (node.op !== '==' && node.op !== '!=' && node.op !== 'in') return undefined;
+  const [left, right] = node.args as [ASTNode, ASTNode];
+  const [id, other] = left.op === 'id' ? [left, right] : [right, left];
+  if (id.op !== 'id') return undefined;
+  const field = reserve(id.args);
+  const type = types[field];
+  const words = type === 'severity' ? findingSeverities : typeof type === 'object' ? type : undefined;
+  if (words === undefined) return undefined;
+  for (const candidate of other.op === 'list' ? other.args : [other]) {
+    const text = literal(candidate);
+    if (text === undefined || (words as readonly string[]).includes(text)) continue;
+    return {
+      message: `${field} is never "${text}"${hint(text, words)}`,
+      start: candidate.start ?? 0,
+      end: candidate.end ?? 0,
+    };
+  }
+  return undefined;
+}
+
+function invalidPattern(node: ASTNode): ExpressionProblem | undefined {
+  if (node.op !== 'rcall' || node.args[0] !== 'matches') return undefined;
+  const pattern = node.args[2][0];
+  const text = literal(pattern);
+  if (text === undefined || pattern === undefined) return undefined;
+  try {
+    new RegExp(text);
+    return undefined;
+  } catch {
+    return { message: `"${text}" is no regular expression`, start: pattern.start ?? 0, end: pattern.end ?? 0 };
+  }
+}
+
+function equalities(node: ASTNode, types: FieldTypes, found = new Map<string, string>()): Map<string, string> {
+  if (node.op === '&&') for (const side of node.args as ASTNode[]) equalities(side, types, found);
+  if (node.op === '==') {
+    const [left, right] = node.args as [ASTNode, ASTNode];
+    for (const [id, value] of [
+      [left, right],
+      [right, left],
+    ] as const) {
+      const text = literal(value);
+      if (id.op === 'id' && text !== undefined && reserve(id.args) in types) found.set(reserve(id.args), text);
+    }
+  }
+  return found;
+}

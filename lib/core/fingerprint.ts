@@ -1,0 +1,34 @@
+import { hash } from 'node:crypto';
+import type { Finding, FindingKind } from './report.ts';
+
+/**
+ * The fields that make a finding the same one tomorrow: never counts, texts, times, addresses, or ids that change when
+ * a container restarts. `workload` stands for the pod's name without what Kubernetes appends to it.
+ */
+export const identity: Readonly<Record<FindingKind, readonly string[]>> = {
+  vulnerabilities: ['image', 'image_version', 'vulnerability', 'package', 'package_version'],
+  baseline_checks: ['check', 'check_type', 'standard'],
+  baseline_items: ['check', 'check_type', 'standard', 'item'],
+  privileged_containers: ['container', 'workload'],
+  ports: ['container', 'workload', 'port', 'listen_address', 'path'],
+  packages: ['container', 'package', 'package_version'],
+  processes: ['container', 'user', 'hash'],
+  cluster: [],
+};
+
+/** 32 hex digits over cluster, rule and the finding's identity. */
+export function fingerprint(clusterId: string, ruleId: string, kind: FindingKind, finding: Finding): string {
+  const parts = identity[kind].map((field) => (field === 'workload' ? workload(finding.pod) : finding[field]) ?? null);
+  return hash('sha256', JSON.stringify([clusterId, ruleId, kind, ...parts]), 'hex').slice(0, 32);
+}
+
+// Kubernetes draws suffixes from letters and digits that cannot spell words: no vowels, no 0, 1, 3.
+const replicaSetPod = /-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
+const daemonSetOrJobPod = /-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
+
+/** `checkout-7d9c6b5f4d-x2k8p` -> `checkout`; the number of a StatefulSet's pod stays, as it does on a restart. */
+export function workload(pod: string | number | undefined): string | undefined {
+  if (typeof pod !== 'string') return undefined;
+  const shorter = pod.replace(replicaSetPod, '');
+  return shorter === pod ? pod.replace(daemonSetOrJobPod, '') : shorter;
+}

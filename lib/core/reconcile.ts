@@ -1,0 +1,93 @@
+import type { Reason } from './evaluation.ts';
+import type { PolicyFile } from './policy/schema.ts';
+import type { FindingKind, ListFacts, ListName, ReportFacts } from './report.ts';
+import { listOf } from './report.ts';
+
+/** What the count beside a list says against what is in the list, for rules of one kind. */
+export interface Reconciled {
+  /** Why such rules cannot be judged by the rows alone. */
+  readonly problem?: Reason;
+  /** What would have been a problem, had the policy not relaxed it. */
+  readonly relaxed?: string;
+  /** At least so many rows there are, by the count, though fewer are listed. */
+  readonly evidence: number;
+}
+
+/**
+ * A list is believed only as far as its count agrees with it.
+ *
+ * - `strict`: fewer rows than counted, or no count, is a problem
+ * - `empty`: only where no row is listed
+ * - `off`: only where there is no list at all
+ */
+export function reconcile(kind: FindingKind, facts: ReportFacts, mode: PolicyFile['reconcile']): Reconciled {
+  const list = listOf(kind);
+  if (list === undefined) return { evidence: 0 };
+  const at = facts.lists[list];
+  if (at.shape === 'other') {
+    return {
+      problem: {
+        kind: 'report-unreadable',
+        message: `the report gives ${name(list)} as something that is no list`,
+        list,
+      },
+      evidence: 0,
+    };
+  }
+  if (at.repeated !== undefined && at.listed > 0) {
+    return {
+      problem: { kind: 'report-unreadable', message: `the report gives ${name(list)} ${at.repeated} times`, list },
+      evidence: 0,
+    };
+  }
+  const found = mismatch(kind, list, at);
+  if (found === undefined) return { evidence: 0 };
+  const listIsAbsent = at.shape === 'absent' || at.shape === 'null';
+  const counts = mode === 'strict' || (mode === 'empty' && found.empty) || listIsAbsent;
+  return counts ? { problem: found.reason, evidence: found.evidence } : { relaxed: found.reason.message, evidence: 0 };
+}
+
+interface Mismatch {
+  readonly reason: Reason;
+  readonly empty: boolean;
+  readonly evidence: number;
+}
+
+function mismatch(kind: FindingKind, list: ListName, at: ListFacts): Mismatch | undefined {
+  if (at.reported === undefined) {
+    const message = `the report does not say how many ${name(list)} there are, so the ${at.listed} listed may not be all`;
+    return { reason: { kind: 'count-missing', message, list }, empty: at.listed === 0, evidence: 0 };
+  }
+  const isBaseline = list === 'baseline_checks';
+  // The baseline count may be of failed rules or of items rather than of rows; the largest of them is given its due.
+  const there = Math.max(at.listed, ...(isBaseline ? [at.items ?? 0, at.failed ?? 0] : []));
+  if (at.reported > there) {
+    const message = `the report counts ${at.reported} ${name(list)} and lists ${there}: ${at.reported - there} not shown`;
+    const evidence = isBaseline ? (at.listed === 0 ? 1 : 0) : at.reported;
+    return { reason: { kind: 'count-mismatch', message, list }, empty: at.listed === 0, evidence };
+  }
+  if (kind === 'baseline_items' && (at.shortRows ?? 0) > 0) {
+    const message = `${at.shortRows} baseline checks list fewer items than the rules they say failed`;
+    return { reason: { kind: 'count-mismatch', message, list }, empty: (at.items ?? 0) === 0, evidence: 0 };
+  }
+  return undefined;
+}
+
+/** For people: `privileged containers`. */
+function name(list: ListName): string {
+  return list === 'baseline_checks' ? 'baseline risks' : list.replaceAll('_', ' ');
+}
+
+/** More rows than counted: odd, but every row there is was judged. */
+export function surplus(list: ListName, facts: ReportFacts): string | undefined {
+  const { reported, listed } = facts.lists[list];
+  if (list === 'baseline_checks' || reported === undefined || listed <= reported) return undefined;
+  return `the report counts ${reported} ${name(list)} and lists ${listed}`;
+}
+
+/** Fewer rows than counted, for a list that no rule reads. */
+export function deficit(list: ListName, facts: ReportFacts): string | undefined {
+  const { reported, listed } = facts.lists[list];
+  if (list === 'baseline_checks' || reported === undefined || listed >= reported) return undefined;
+  return `the report counts ${reported} ${name(list)} and lists ${listed}; no rule reads them`;
+}

@@ -1,0 +1,160 @@
+import type { BrokenGroup, Enforce, KeptFinding, Reason, RuleResult, RuleStatus } from './evaluation.ts';
+import { fingerprint } from './fingerprint.ts';
+import { compareFindings, compareValues, copyFinding } from './order.ts';
+import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
+import type { Finding } from './report.ts';
+import { type FindingSeverity, severityRank } from './severity.ts';
+import { WaiverIndex } from './waivers.ts';
+import { Worst } from './worst.ts';
+
+/** What a rule keeps of the findings it has seen: numbers, and the worst of them. */
+export class RuleFold {
+  readonly rule: PolicyRule;
+  readonly waivers: WaiverIndex;
+  readonly #compare: (a: Finding, b: Finding) => number;
+  readonly #copy: (finding: Finding) => Finding;
+  readonly #worst: Worst<Finding>;
+  readonly #rank: number;
+  readonly #groups = new Map<string, Group>();
+  #count = 0;
+  #waived = 0;
+  #unevaluable = 0;
+  #tooManyGroups = false;
+
+  constructor(rule: PolicyRule, waivers: readonly PolicyWaiver[], nowMs: number) {
+    this.rule = rule;
+    this.waivers = new WaiverIndex(waivers, nowMs);
+    this.#compare = compareFindings(rule.on);
+    this.#copy = (finding) => copyFinding(rule.on, finding);
+    this.#worst = new Worst(keptFindings, this.#compare);
+    this.#rank = rule.min_severity === undefined ? Number.POSITIVE_INFINITY : severityRank(rule.min_severity);
+  }
+
+  push(finding: Finding): void {
+    const { where, per } = this.rule;
+    if (this.#rank !== Number.POSITIVE_INFINITY && severityRank(finding.severity as FindingSeverity) > this.#rank)
+      return;
+    if (where !== undefined) {
+      const matches = where.test(finding);
+      if (matches === undefined) this.#unevaluable++;
+      if (matches !== true) return;
+    }
+    const waived = this.waivers.covers(finding);
+    const group = per === undefined ? undefined : this.#group(finding, per);
+    if (waived) {
+      this.#waived++;
+      if (group !== undefined) group.waived++;
+      return;
+    }
+    this.#count++;
+    if (per === undefined) this.#worst.add(finding, this.#copy);
+    else if (group !== undefined) {
+      group.count++;
+      if (group.worst === undefined || this.#compare(finding, group.worst) < 0) group.worst = this.#copy(finding);
+    }
+  }
+
+  #group(finding: Finding, per: readonly string[]): Group | undefined {
+    const values = per.map((field) => finding[field] ?? '');
+    const key = JSON.stringify(values);
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    if (this.#groups.size >= mostGroups) {
+      this.#tooManyGroups = true;
+      return undefined;
+    }
+    const group: Group = { values, count: 0, waived: 0, worst: undefined };
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  /** Why the rule cannot be judged by what was pushed, the report's own reasons aside. */
+  problem(): Reason | undefined {
+    const rules = [this.rule.id];
+    if (this.#tooManyGroups) {
+      const message = `rule ${this.rule.id}: per makes more than ${mostGroups.toLocaleString('en')} groups; group by less`;
+      return { kind: 'rule-unevaluable', message, rules };
+    }
+    if (this.#unevaluable > 0) {
+      const message = `rule ${this.rule.id}: ${this.#unevaluable} findings lack a field that its where asks for (${[...(this.rule.where?.fields ?? [])].join(', ')})`;
+      return { kind: 'rule-unevaluable', message, rules };
+    }
+    return undefined;
+  }
+
+  /**
+   * @param undetermined something about the report or the rule keeps it from being a pass
+   * @param evidence at least so many findings there are by the report's count, listed or not
+   */
+  result(clusterId: string, undetermined: boolean, evidence: number): RuleResult {
+    const { rule } = this;
+    const brokenGroups = [...this.#groups.values()].filter((group) => group.count > rule.max);
+    // A count is about all rows of a list: it proves something only for a rule that looks at all of them.
+    const unfiltered = rule.where === undefined && rule.per === undefined && (rule.min_severity ?? 'Low') === 'Low';
+    const counted = unfiltered ? Math.max(this.#count, evidence - this.#waived) : this.#count;
+    const broken = rule.per === undefined ? counted > rule.max : brokenGroups.length > 0;
+    const byCount = broken && rule.per === undefined && this.#count <= rule.max;
+    const count = byCount ? counted : this.#count;
+    const findings = rule.per === undefined ? this.#worst.items : this.#worstOf(brokenGroups);
+    const kept = broken || rule.per === undefined ? findings.map((fields) => this.#keep(clusterId, fields)) : [];
+    return {
+      id: rule.id,
+      on: rule.on,
+      severity: rule.severity,
+      enforce: rule.enforce,
+      status: broken ? brokenStatus[rule.enforce] : undetermined ? 'undetermined' : 'pass',
+      count,
+      max: rule.max,
+      waived: this.#waived,
+      findings: kept,
+      omitted: count - kept.length,
+      evidence: byCount ? 'reported' : 'listed',
+      ...(rule.message !== undefined && { message: rule.message }),
+      ...(rule.per !== undefined && { per: rule.per, ...groupsOf(rule.per, brokenGroups) }),
+      line: rule.line,
+    };
+  }
+
+  #worstOf(groups: readonly Group[]): Finding[] {
+    const worst = new Worst<Finding>(keptFindings, this.#compare);
+    for (const group of groups) if (group.worst !== undefined) worst.add(group.worst, (finding) => finding);
+    return [...worst.items];
+  }
+
+  #keep(clusterId: string, finding: Finding): KeptFinding {
+    return { fingerprint: fingerprint(clusterId, this.rule.id, this.rule.on, finding), fields: finding };
+  }
+}
+
+/** Findings kept of a rule, the worst. */
+export const keptFindings = 100;
+
+/** Groups shown of a rule with `per`, the largest. */
+export const keptGroups = 50;
+
+/** Groups that a rule with `per` may make. */
+export const mostGroups = 100_000;
+
+const brokenStatus: Readonly<Record<Enforce, RuleStatus>> = { block: 'fail', warn: 'warn', observe: 'observed' };
+
+interface Group {
+  readonly values: readonly (string | number)[];
+  count: number;
+  waived: number;
+  worst: Finding | undefined;
+}
+
+function groupsOf(per: readonly string[], broken: readonly Group[]): { groups: BrokenGroup[]; omittedGroups: number } {
+  const byCount = (a: Group, b: Group) => {
+    if (a.count !== b.count) return b.count - a.count;
+    const differing = a.values.findIndex((value, i) => value !== b.values[i]);
+    return differing < 0 ? 0 : compareValues(a.values[differing], b.values[differing]);
+  };
+  const shown = [...broken].sort(byCount).slice(0, keptGroups);
+  const groups = shown.map(({ values, count, waived }) => ({
+    key: Object.fromEntries(per.map((field, i) => [field, values[i] as string | number])),
+    count,
+    waived,
+  }));
+  return { groups, omittedGroups: broken.length - shown.length };
+}

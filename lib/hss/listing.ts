@@ -1,0 +1,134 @@
+import * as z from 'zod/mini';
+import { UndeterminedError } from '../core/errors.ts';
+import type { ClusterListing, ClusterRow } from '../core/report.ts';
+
+/** Numbers may come as text. Anything else, null and the empty string included, is the same as absent. */
+const text = z.catch(
+  z.optional(
+    z.pipe(
+      z.union([z.string(), z.number()]),
+      z.transform((value) => (String(value).trim() === '' ? undefined : String(value))),
+    ),
+  ),
+  undefined,
+);
+const whole = z.pipe(
+  z.union([z.number(), z.pipe(z.string().check(z.regex(/^\d+$/)), z.transform(Number))]),
+  z.int().check(z.nonnegative()),
+);
+
+export const Page = z.object({ total_num: whole, data_list: z.array(z.unknown()) });
+export type Page = z.infer<typeof Page>;
+
+const Row = z.object({
+  cluster_id: text,
+  cluster_name: text,
+  cluster_category: text,
+  report_id: text,
+  scan_time: z.catch(z.optional(whole), undefined),
+});
+
+/** The most that the API takes. */
+export const pageSize = 200;
+const maxPages = 50;
+const maxPasses = 3;
+
+/** What one pass over the pages saw. */
+interface Pass {
+  /** By their own text, so that a row given twice counts once. */
+  readonly rows: Map<string, ClusterRow>;
+  readonly nameless: number;
+  /** The largest total that was told. */
+  readonly total: number;
+  /** Whether a cluster came on more than one page. */
+  readonly repeats: boolean;
+}
+
+/**
+ * All pages of the list, or none: half a list would read as clusters that are gone.
+ *
+ * The order is not documented and nothing keeps the list still between two pages, so a row may move over the edge of a
+ * page and be missed. That shows as fewer distinct rows than were told, or, when a new report moved it, as a cluster on
+ * two pages. The list is then read again: until the rows are as many as told, and no cluster came twice or the pass
+ * before saw the very same.
+ */
+export async function listAll(what: string, getPage: (offset: number) => Promise<Page>): Promise<ClusterListing> {
+  let found = '';
+  let before = '';
+  for (let times = 0; times < maxPasses; times++) {
+    const { rows, nameless, total, repeats } = await listOnce(what, getPage);
+    const seen = [...rows.keys()].sort().join('\n');
+    const given = rows.size + nameless;
+    if (given >= total && (!repeats || seen === before)) return { clusters: newestOfEach(rows.values()), nameless };
+    found = given < total ? `${total} rows are told and ${given} are given` : 'the pages change while they are read';
+    before = seen;
+  }
+  throw new UndeterminedError(
+    'source-unreachable',
+    `${what}: ${found}, ${maxPasses} times; part of a list is not judged`,
+  );
+}
+
+async function listOnce(what: string, getPage: (offset: number) => Promise<Page>): Promise<Pass> {
+  const rows = new Map<string, ClusterRow>();
+  const pageOf = new Map<string, number>();
+  let nameless = 0;
+  let total = 0;
+  let repeats = false;
+  for (let offset = 0, number = 1; number <= maxPages; number++) {
+    const { data_list: list, total_num: told } = await getPage(offset);
+    const before = rows.size + nameless;
+    for (const raw of list) {
+      const row = parseRow(raw);
+      if (row === undefined) {
+        nameless += 1;
+        continue;
+      }
+      rows.set(JSON.stringify(raw), row);
+      repeats ||= (pageOf.get(row.clusterId) ?? number) !== number;
+      pageOf.set(row.clusterId, number);
+    }
+    total = Math.max(total, told);
+    offset += list.length;
+    // More rows than told, on a full page: the total counts something else.
+    const more = offset < told || (offset > told && list.length >= pageSize);
+    // Nothing new: an empty page, or a server that does not look at the offset.
+    if (!more || rows.size + nameless === before) return { rows, nameless, total, repeats };
+  }
+  throw new UndeterminedError('source-unreachable', `${what}: no end after ${maxPages} pages`);
+}
+
+/** Undefined for a row that names no cluster. */
+function parseRow(raw: unknown): ClusterRow | undefined {
+  const { data: row } = z.safeParse(Row, raw);
+  if (row?.cluster_id === undefined) return undefined;
+  const checked = row.report_id !== undefined && (row.scan_time ?? 0) > 0;
+  return {
+    clusterId: row.cluster_id,
+    clusterName: row.cluster_name ?? row.cluster_id,
+    category: row.cluster_category,
+    reportId: checked ? row.report_id : undefined,
+    scannedAtMs: checked ? row.scan_time : undefined,
+  };
+}
+
+function newestOfEach(rows: Iterable<ClusterRow>): ClusterRow[] {
+  const newest = new Map<string, ClusterRow>();
+  for (const row of rows) {
+    const known = newest.get(row.clusterId);
+    if (known === undefined || isNewer(row, known)) newest.set(row.clusterId, row);
+  }
+  return [...newest.values()].sort(
+    (a, b) => compare(a.clusterName, b.clusterName) || compare(a.clusterId, b.clusterId),
+  );
+}
+
+/** By the id where the times are the same, so that the answer does not depend on the order. */
+function isNewer(a: ClusterRow, b: ClusterRow): boolean {
+  const byTime = (a.scannedAtMs ?? 0) - (b.scannedAtMs ?? 0);
+  return byTime !== 0 ? byTime > 0 : (a.reportId ?? '') > (b.reportId ?? '');
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

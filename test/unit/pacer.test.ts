@@ -1,0 +1,164 @@
+import { expect, test } from 'vitest';
+import type { Clock } from '../../lib/app/ports.ts';
+import { systemClock } from '../../lib/hss/clock.ts';
+import { type Api, createPacers } from '../../lib/hss/pacer.ts';
+
+function fakeClock(): Clock & { now: number; readonly slept: number[] } {
+  const clock = {
+    now: 1_000_000,
+    slept: [] as number[],
+    nowMs: () => clock.now,
+    async sleep(ms: number, signal?: AbortSignal) {
+      signal?.throwIfAborted();
+      clock.slept.push(ms);
+      clock.now += ms;
+    },
+  };
+  return clock;
+}
+
+function start() {
+  const clock = fakeClock();
+  const pacers = createPacers(clock);
+  return { clock, pacers, pacer: pacers.of('ak') };
+}
+
+async function take(pacer: ReturnType<typeof start>['pacer'], times: number, api: Api = 'list') {
+  for (let i = 0; i < times; i++) expect(await pacer.take(api, 600_000)).toBe(0);
+}
+
+test('five calls go out at once, the sixth a minute after the first', async () => {
+  const { clock, pacer } = start();
+
+  await take(pacer, 5);
+  expect(clock.slept).toEqual([]);
+  clock.now += 10_000;
+  await take(pacer, 1);
+
+  expect(clock.slept).toEqual([50_000]);
+});
+
+test('no stretch of a minute has more than five calls', async () => {
+  const { clock, pacer } = start();
+  const sentAtMs: number[] = [];
+
+  for (let i = 0; i < 40; i++) {
+    await take(pacer, 1);
+    sentAtMs.push(clock.now);
+    clock.now += (i * 7919) % 23_000;
+  }
+
+  for (const [i, at] of sentAtMs.entries()) {
+    const sixth = sentAtMs[i + 5];
+    if (sixth !== undefined) expect(sixth - at).toBeGreaterThanOrEqual(60_000);
+  }
+});
+
+test('each API has calls of its own', async () => {
+  const { clock, pacer } = start();
+
+  await take(pacer, 5, 'list');
+  await take(pacer, 5, 'report');
+  await take(pacer, 5, 'iam');
+
+  expect(clock.slept).toEqual([]);
+});
+
+test('an access key has one pacer, another key another', async () => {
+  const { clock, pacers } = start();
+
+  await take(pacers.of('ak'), 5);
+  await take(pacers.of('other'), 5);
+  expect(clock.slept).toEqual([]);
+  await take(pacers.of('ak'), 1);
+
+  expect(clock.slept).toEqual([60_000]);
+});
+
+test('callers that wait together do not go together', async () => {
+  let now = 0;
+  let sleepers: { atMs: number; wake: () => void }[] = [];
+  const pacer = createPacers({
+    nowMs: () => now,
+    sleep: (ms) => new Promise((wake) => sleepers.push({ atMs: now + ms, wake })),
+  }).of('ak');
+  let gone = 0;
+  for (let i = 0; i < 12; i++) pacer.take('list', 600_000).then(() => gone++);
+
+  async function at(ms: number): Promise<number> {
+    now = ms;
+    const due = sleepers.filter(({ atMs }) => atMs <= now);
+    sleepers = sleepers.filter((sleeper) => !due.includes(sleeper));
+    for (const { wake } of due) wake();
+    await new Promise(setImmediate);
+    return gone;
+  }
+
+  expect(await at(0)).toBe(5);
+  expect(await at(59_999)).toBe(5);
+  expect(await at(60_000)).toBe(10);
+  expect(await at(119_999)).toBe(10);
+  expect(await at(120_000)).toBe(12);
+});
+
+test('a wait that is too long is told, not waited', async () => {
+  const { clock, pacer } = start();
+  await take(pacer, 5);
+
+  expect(await pacer.take('list', 59_999)).toBe(60_000);
+  expect(clock.slept).toEqual([]);
+  expect(await pacer.take('list', 60_000)).toBe(0);
+});
+
+test.each([
+  { why: 'tighter', limit: { calls: 2, windowMs: 60_000 }, before: 2, slept: [60_000] },
+  { why: 'in seconds', limit: { calls: 2, windowMs: 1000 }, before: 2, slept: [1000] },
+  { why: 'wider', limit: { calls: 7, windowMs: 60_000 }, before: 7, slept: [60_000] },
+])('a limit that was learnt holds: $why', async ({ limit, before, slept }) => {
+  const { clock, pacer } = start();
+
+  pacer.learn('list', limit);
+  await take(pacer, before);
+  expect(clock.slept).toEqual([]);
+  await take(pacer, 1);
+
+  expect(clock.slept).toEqual(slept);
+  expect(pacer.limit('list')).toEqual(limit);
+  expect(pacer.limit('report')).toEqual({ calls: 5, windowMs: 60_000 });
+});
+
+test('a tighter limit counts the calls before it was learnt', async () => {
+  const { clock, pacer } = start();
+
+  await take(pacer, 4);
+  pacer.learn('list', { calls: 2, windowMs: 60_000 });
+  await take(pacer, 1);
+
+  expect(clock.slept).toEqual([60_000]);
+});
+
+test('no call goes out while the server has had enough', async () => {
+  const { clock, pacer } = start();
+
+  pacer.hold('list', clock.now + 30_000);
+  pacer.hold('list', clock.now + 10_000);
+  await take(pacer, 1, 'report');
+  expect(clock.slept).toEqual([]);
+  await take(pacer, 1);
+
+  expect(clock.slept).toEqual([30_000]);
+});
+
+test('an aborted wait ends at once, with the reason, and takes no place', async () => {
+  const pacers = createPacers(systemClock);
+  const pacer = pacers.of('ak');
+  for (let i = 0; i < 5; i++) await pacer.take('list', 600_000);
+  const stop = new AbortController();
+  const reason = new Error('the run is over');
+
+  const waiting = pacer.take('list', 600_000, stop.signal);
+  stop.abort(reason);
+
+  await expect(waiting).rejects.toBe(reason);
+  await expect(pacer.take('report', 0, stop.signal)).rejects.toBe(reason);
+});

@@ -1,4 +1,5 @@
-import type { Evaluation, Reason } from '../core/evaluation.ts';
+import type { Reason } from '../core/evaluation.ts';
+import type { Notice } from '../core/notice.ts';
 import type { ClusterListing, ClusterRow, Finding, FindingKind, ReportFacts } from '../core/report.ts';
 
 /** A body as bytes, read once, in order. */
@@ -36,17 +37,6 @@ export interface ReportSource {
    */
   read<T>(row: ClusterRow, consume: (body: Bytes) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
-
-/** What one message tells: what became of a cluster, or that a source could not be looked at. */
-export type Notice = {
-  /** The same on every attempt to deliver this notice; 1 to 64 characters of `A-Z a-z 0-9 _ -`. */
-  readonly id: string;
-  readonly source: string;
-  readonly atMs: number;
-} & (
-  | { readonly about: 'cluster'; readonly evaluation: Evaluation }
-  | { readonly about: 'source'; readonly reasons: readonly Reason[] }
-);
 
 /** Delivers to one receiver. */
 export interface Notifier {

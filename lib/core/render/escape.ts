@@ -1,0 +1,114 @@
+/**
+ * What a report says, made safe to show: one function per target.
+ *
+ * Names, descriptions and command lines are written by whoever built the image. No character that cannot be seen or
+ * that moves others (controls, bidirectional marks, invisible letters, halves of a pair) survives: it is shown as
+ * `\u{1b}`. White space of any kind becomes one space. A cut is marked by `…` and never falls inside a character as
+ * a reader sees it. `max` counts UTF-16 units of the result, the mark included.
+ */
+
+const spaces = /[\t\n\v\f\r\x85\u2028\u2029 \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+/g;
+
+/** Joiners and variation selectors belong to emoji and to several scripts; after ASCII they only deceive. */
+const unseen =
+  /(?![\p{Join_C}\p{VS}])[\p{Cc}\p{Cf}\p{Cs}\p{DI}\p{NChar}\u2800]|(?<=^|\p{ASCII})[\p{Join_C}\p{VS}](?!\u20e3)/gu;
+
+/** Made when a text beyond ASCII is cut for the first time: it takes longer than all else here. */
+let graphemes: Intl.Segmenter | undefined;
+
+/** A longer cluster is no character but an attack (a letter under a thousand accents), and is cut like text. */
+const longestGrapheme = 64;
+
+const joiner = '\u2060';
+
+/** For `mrkdwn` in prose: no markup, mention, link, emoji name or code span comes through. */
+export function slackText(text: string, max: number): string {
+  return shortened(text, max, (seen) =>
+    quiet(entities(seen))
+      .replaceAll('`', 'ˋ')
+      .replaceAll('://', `:${joiner}//`)
+      .replace(/(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])/g, (mark) => lookAlikes[mark] ?? ''),
+  );
+}
+
+/** For `mrkdwn`: a code span, in which names stay as they are and can be copied. `max` counts the back-ticks. */
+export function slackCode(text: string, max: number): string {
+  const inside = shortened(text, max - 2, (seen) =>
+    entities(seen).replaceAll('`', 'ˋ').replace(broadcasts, `@${joiner}`),
+  );
+  return `\`${inside || '-'}\``;
+}
+
+/** For Slack's `plain_text`, which knows no entities: angle brackets are replaced, so no version of it can ping. */
+export function plainText(text: string, max: number): string {
+  return shortened(text, max, (seen) => quiet(seen).replaceAll('<', '‹').replaceAll('>', '›'));
+}
+
+/** For a terminal or a log. Pass finished lines through `logLine` as well. */
+export function terminalText(text: string, max: number): string {
+  return shortened(text, max, withoutCommands);
+}
+
+/** A line that no CI system takes for a command: GitHub knows `::error::` where a line begins, spaces aside. */
+export function logLine(line: string): string {
+  return withoutCommands(line).replace(/^(\s*)::/, '$1: :');
+}
+
+/** JSON that says the same to a parser, and shows a person no raw control or invisible character. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, (c) =>
+    Array.from({ length: c.length }, (_, i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
+  );
+}
+
+const lookAlikes: Readonly<Record<string, string>> = { '*': '∗', _: 'ˍ', '~': '∼' };
+
+const broadcasts = /@(?=channel|here|everyone)/gi;
+
+/** Neither a mention nor the name of an emoji; so let no colon follow. */
+function quiet(text: string): string {
+  return text.replace(broadcasts, `@${joiner}`).replace(/:(?=[\w+'-]+:)/g, `:${joiner}`);
+}
+
+/** `##[error]`, `##vso[` (Azure) and `##teamcity[` are commands wherever they stand. */
+function withoutCommands(text: string): string {
+  return text.replace(/##(?=\w*\[)/g, '## ');
+}
+
+function entities(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+/** Looks only at as much of the text as can matter: a name may have a hundred thousand characters. */
+function shortened(text: string, max: number, neutral: (seen: string) => string): string {
+  const enough = max * 4 + 2 * longestGrapheme;
+  const whole = text.length <= enough;
+  const seen = wholePairs(text, enough).replace(spaces, ' ').trim().replace(unseen, codePoint);
+  const result = neutral(seen);
+  if (whole && result.length <= max) return result;
+
+  // The last character of a part may be half of one.
+  const end = boundary(result, Math.min(whole ? result.length : result.length - 1, max - 1));
+  // Half an entity, or a mark that meant nothing while a letter followed.
+  const kept = result.slice(0, end).replace(/(?:&[a-z]*|[*_~]+)$/, '');
+  return `${kept.trimEnd()}…`;
+}
+
+function codePoint(c: string): string {
+  return `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`;
+}
+
+/** The last place at or before `end` where a text may be cut. */
+function boundary(text: string, end: number): number {
+  if (end >= text.length) return text.length;
+  if (/^\p{ASCII}{2}$/u.test(text.slice(end - 1, end + 1))) return end;
+  graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  const cluster = graphemes.segment(text.slice(0, end + longestGrapheme)).containing(end);
+  if (cluster !== undefined && cluster.segment.length < longestGrapheme) return cluster.index;
+  return wholePairs(text, end).length;
+}
+
+/** The first `end` units, or one less where that would halve a pair. */
+function wholePairs(text: string, end: number): string {
+  return text.slice(0, /^[\ud800-\udbff][\udc00-\udfff]/.test(text.slice(end - 1, end + 1)) ? end - 1 : end);
+}

@@ -1,0 +1,85 @@
+import type { BrokenGroup, Evaluation, KeptFinding, RuleResult } from '../evaluation.ts';
+import { type FieldType, type FindingKind, fields, listNames } from '../report.ts';
+import { jsonText } from './escape.ts';
+import { isoTime } from './words.ts';
+
+/** What `--format json`, the gate's answer and the webhook document hold. Version 1. */
+export type Result = ReturnType<typeof resultOf>;
+
+export function renderJson(evaluation: Evaluation): string {
+  return `${jsonText(resultOf(evaluation), 2)}\n`;
+}
+
+/** The keys and their order are a contract. What the report lacks is null; what does not apply to a rule is absent. */
+export function resultOf(evaluation: Evaluation) {
+  const { cluster, report, policy } = evaluation;
+  return {
+    version: 1 as const,
+    verdict: evaluation.verdict,
+    cluster: { id: cluster.id, name: cluster.name, category: cluster.category },
+    report: {
+      id: report.id,
+      scanned_at: isoTime(report.scannedAtMs),
+      age_seconds: report.ageSeconds ?? null,
+      digest: report.digest,
+    },
+    policy: { name: policy.name, digest: policy.digest },
+    evaluated_at: isoTime(evaluation.evaluatedAtMs),
+    rules: evaluation.rules.map(ruleEntry),
+    reasons: evaluation.reasons.map(({ kind, message, list, rules }) => ({
+      kind,
+      message,
+      ...(list && { list }),
+      ...(rules && { rules }),
+    })),
+    waivers: evaluation.waivers.map(({ id, status, count }) => ({ id, status, count })),
+    counts: Object.fromEntries(
+      listNames.map((list) => {
+        const { reported, listed } = evaluation.counts[list];
+        return [list, { reported: reported ?? null, listed }];
+      }),
+    ),
+    notes: evaluation.notes.map(({ message, list }) => ({ message, ...(list && { list }) })),
+  };
+}
+
+export function ruleEntry(rule: RuleResult) {
+  return {
+    id: rule.id,
+    on: rule.on,
+    severity: rule.severity,
+    enforce: rule.enforce,
+    status: rule.status,
+    count: rule.count,
+    max: rule.max,
+    waived: rule.waived,
+    findings: rule.findings.map((finding) => findingEntry(rule.on, finding)),
+    omitted: rule.omitted,
+    evidence: rule.evidence,
+    ...(rule.message !== undefined && { message: rule.message }),
+    line: rule.line,
+    ...(rule.per && {
+      per: rule.per,
+      groups: (rule.groups ?? []).map((group) => groupEntry(rule.on, group)),
+      omitted_groups: rule.omittedGroups ?? 0,
+    }),
+  };
+}
+
+type Value = string | number | null;
+
+export function findingEntry(kind: FindingKind, finding: KeptFinding): { fingerprint: string; [field: string]: Value } {
+  const types: Readonly<Record<string, FieldType>> = fields[kind];
+  const values = Object.keys(types).map((field) => [field, jsonValue(types[field], finding.fields[field])]);
+  return { fingerprint: finding.fingerprint, ...Object.fromEntries(values) };
+}
+
+export function groupEntry(kind: FindingKind, { key, count, waived }: BrokenGroup) {
+  const types: Readonly<Record<string, FieldType>> = fields[kind];
+  const values = Object.entries(key).map(([field, value]) => [field, jsonValue(types[field], value)]);
+  return { key: Object.fromEntries(values) as Record<string, Value>, count, waived };
+}
+
+function jsonValue(type: FieldType | undefined, value: string | number | undefined): Value {
+  return type === 'time' && typeof value === 'number' ? isoTime(value) : (value ?? null);
+}

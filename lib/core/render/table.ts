@@ -1,0 +1,195 @@
+import { formatDuration } from '../duration.ts';
+import type { Evaluation, KeptFinding, RuleResult, RuleStatus, Verdict } from '../evaluation.ts';
+import { listNames } from '../report.ts';
+import { logLine, terminalText } from './escape.ts';
+import {
+  byUrgency,
+  clusterOf,
+  describe,
+  excess,
+  groupKey,
+  isBroken,
+  isoTime,
+  plural,
+  quantity,
+  spell,
+  summaryOf,
+} from './words.ts';
+import { displayWidth, wrap } from './wrap.ts';
+
+export interface TableOptions {
+  readonly colour: boolean;
+  /** Width of the terminal. */
+  readonly columns: number;
+}
+
+/** Shown of each rule; all that is left out is counted. */
+const shownFindings = 5;
+const shownGroups = 5;
+
+/** For a person at a terminal or in a CI log: the verdict, then what is broken, worst first, where and how to fix it. */
+export function renderTable(evaluation: Evaluation, { colour, columns }: TableOptions): string {
+  const style = colour ? paint : (text: string) => text;
+  const width = Math.max(columns, 40);
+  const lines: string[] = [];
+  const put = (text: string, indent = 0, hang = indent) => lines.push(...wrap(text, width, indent, hang));
+  const title = (text: string) => lines.push('', style(text, 'bold'));
+
+  const verdict = evaluation.verdict.toUpperCase();
+  const subject = `${safe(clusterOf(evaluation))} by policy ${safe(evaluation.policy.name || '(unnamed)')}`;
+  put(`${style(verdict, verdictColours[evaluation.verdict])} ${subject}: ${summaryOf(evaluation)}`);
+  put(reportLine(evaluation));
+
+  if (evaluation.reasons.length > 0) {
+    title(evaluation.verdict === 'undetermined' ? 'Why it cannot be judged' : 'What cannot be judged');
+    for (const { kind, message, rules } of evaluation.reasons) {
+      put(`${kind}: ${prose(message)}${rules ? ` (${rules.map(safe).join(', ')})` : ''}`, 2, 4);
+    }
+  }
+
+  lines.push('');
+  const table = tableOf(byUrgency(evaluation.rules));
+  for (const { cells, rule } of table) {
+    const [status = '', ...rest] = cells;
+    put([style(status, rule ? statusColours[rule.status] : 'bold'), ...rest].join('  ').trimEnd(), 0, 8);
+    if (rule && isBroken(rule)) details(rule, put, style);
+  }
+
+  if (evaluation.waivers.length > 0) {
+    title('Waivers');
+    for (const { id, status, count } of evaluation.waivers) {
+      put(`${status.padEnd(7)}  ${safe(id)}  ${waiverTold[status](count)}`, 2, 4);
+    }
+  }
+  const odd = [...countsThatDisagree(evaluation), ...evaluation.notes.map(({ message }) => prose(message))];
+  if (odd.length > 0) {
+    title('Notes');
+    for (const note of odd) put(note, 2, 4);
+  }
+  return `${lines.map(logLine).join('\n')}\n`;
+}
+
+function reportLine({ report, cluster }: Evaluation): string {
+  const scannedAt = isoTime(report.scannedAtMs);
+  const seen = scannedAt !== null || report.digest !== '';
+  const parts = [
+    !seen ? 'no report' : report.id ? `report ${safe(report.id)}` : 'report',
+    seen && (scannedAt ? `scanned ${scannedAt}` : 'scan time unknown'),
+    report.ageSeconds !== undefined && `${formatDuration(report.ageSeconds * 1000)} old`,
+    cluster.id && cluster.name ? `cluster ${safe(cluster.id)}` : '',
+    safe(cluster.category),
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+type Row = { readonly cells: readonly string[]; readonly rule?: RuleResult };
+
+/** Cells padded to the width of their column; numbers to the right. */
+function tableOf(rules: readonly RuleResult[]): readonly Row[] {
+  if (rules.length === 0) return [];
+  const rows: Row[] = [
+    { cells: ['STATUS', 'RULE', 'FOUND', 'MAX', 'WAIVED', 'ON', 'SEVERITY'] },
+    ...rules.map((rule) => ({
+      rule,
+      cells: [
+        rule.status.toUpperCase(),
+        safe(rule.id),
+        quantity(rule.count),
+        quantity(rule.max),
+        quantity(rule.waived),
+        rule.on,
+        rule.severity,
+      ],
+    })),
+  ];
+  const widths = (rows[0]?.cells ?? []).map((_, i) =>
+    rows.reduce((most, row) => Math.max(most, displayWidth(row.cells[i] ?? '')), 0),
+  );
+  const numeric = new Set([2, 3, 4]);
+  return rows.map((row) => ({
+    ...row,
+    cells: row.cells.map((cell, i) => {
+      const padding = ' '.repeat((widths[i] ?? 0) - displayWidth(cell));
+      return numeric.has(i) ? padding + cell : cell + padding;
+    }),
+  }));
+}
+
+type Put = (text: string, indent?: number, hang?: number) => void;
+type Style = (text: string, colour: Colour) => string;
+
+function details(rule: RuleResult, put: Put, style: Style): void {
+  if (rule.message) put(prose(rule.message), 8);
+  if (rule.evidence === 'reported') put(`${excess(rule)}: the report counts them, its list does not show them`, 8);
+
+  const groups = rule.groups?.slice(0, shownGroups) ?? [];
+  for (const group of groups) {
+    const key = groupKey(group).map(({ label, value }) => `${label}=${safe(value)}`);
+    const waived = group.waived ? `, ${quantity(group.waived)} waived` : '';
+    put(`${key.join(' ')}: ${quantity(group.count)} found, ${quantity(rule.max)} allowed${waived}`, 8, 10);
+  }
+  const moreGroups = (rule.groups?.length ?? 0) - groups.length + (rule.omittedGroups ?? 0);
+  if (moreGroups > 0) put(`and ${plural(moreGroups, 'more group')}`, 8);
+
+  const findings = rule.findings.slice(0, shownFindings);
+  for (const finding of findings) detail(rule, finding, put, style);
+  const more = rule.count - findings.length;
+  if (more > 0) put(findings.length > 0 ? `and ${quantity(more)} more` : `${quantity(more)} not shown`, 8);
+}
+
+function detail(rule: RuleResult, finding: KeptFinding, put: Put, style: Style): void {
+  const { severity, what, where, hint } = describe(rule.on, finding.fields);
+  const worst = severity === 'Critical' || severity === 'High' || severity === 'Unknown';
+  const grade = severity ? `${style(safe(severity).padEnd(8), worst ? 'red' : 'yellow')}  ` : '- ';
+  const inner = severity ? 18 : 10;
+  put(`${grade}${spell(what, safe)}`, 8, inner);
+  if (where.length > 0) put(where.map(({ label, value }) => `${label} ${safe(value)}`).join(', '), inner);
+  if (hint) put(`${hint.label}: ${prose(hint.text)}`, inner, inner + 5);
+}
+
+const waiverTold = {
+  used: (count: number) => `waives ${plural(count, 'finding')}`,
+  unused: () => 'matches nothing: remove it',
+  expired: (count: number) => `waives nothing any more; would have waived ${quantity(count)}: fix them or renew it`,
+} as const;
+
+/** Lists that no reason and no note has told of. The count beside the baselines is of another unit. */
+function countsThatDisagree({ counts, reasons, notes }: Evaluation): readonly string[] {
+  const told = new Set([...reasons, ...notes].map(({ list }) => list));
+  return listNames
+    .filter((list) => list !== 'baseline_checks' && !told.has(list))
+    .map((list) => ({ list, ...counts[list] }))
+    .filter(({ reported, listed }) => (reported ?? 0) !== listed)
+    .map(({ list, reported, listed }) =>
+      reported === undefined
+        ? `${list}: no count reported, ${quantity(listed)} listed`
+        : `${list}: ${quantity(reported)} reported, ${quantity(listed)} listed`,
+    );
+}
+
+function safe(text: string): string {
+  return terminalText(text, 200);
+}
+
+function prose(text: string): string {
+  return terminalText(text, 600);
+}
+
+type Colour = keyof typeof sgr;
+
+const sgr = { bold: 1, red: 31, green: 32, yellow: 33, blue: 34 } as const;
+
+function paint(text: string, colour: Colour): string {
+  return `\x1b[${sgr[colour]}m${text}\x1b[0m`;
+}
+
+const verdictColours = { pass: 'green', fail: 'red', undetermined: 'yellow' } as const satisfies Record<
+  Verdict,
+  Colour
+>;
+
+const statusColours = {
+  ...verdictColours,
+  warn: 'yellow',
+  observed: 'blue',
+} as const satisfies Record<RuleStatus, Colour>;

@@ -1,0 +1,112 @@
+import { Webhook } from 'standardwebhooks';
+import type { Notifier } from '../app/ports.ts';
+import { renderWebhook } from '../core/render/webhook.ts';
+import { Secret } from '../core/secret.ts';
+import { readText } from '../http/request.ts';
+import {
+  defaultTimeouts,
+  deliver,
+  type Edges,
+  noUrl,
+  type Refusal,
+  refusalOf,
+  refusalOfError,
+  type SecretSource,
+  urlOf,
+  withSecret,
+} from './attempts.ts';
+
+export interface WebhookOptions extends Edges {
+  readonly receiver: string;
+  /** A secret where knowing it is all it takes to post. */
+  readonly url: URL | SecretSource;
+  /** `whsec_` and base64; while one is replaced by another, both, separated by a space. */
+  readonly signingSecret?: SecretSource;
+}
+
+/**
+ * Post the notice as JSON, signed as Standard Webhooks asks. Any 2xx is success; its body means nothing.
+ *
+ * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ */
+export function createWebhookNotifier(options: WebhookOptions): Notifier {
+  const { receiver, url, signingSecret, clock } = options;
+  return {
+    receiver,
+    async deliver(notice, _nowMs, signal) {
+      const body = JSON.stringify(renderWebhook(notice));
+      const withUrl = withSecret(typeof url === 'function' ? url : async () => new Secret(url.href), [401, 403, 404]);
+      const withSigning = signingSecret && withSecret(signingSecret, [401, 403]);
+
+      /** The id stays the same over all attempts, the time is that of the attempt. */
+      function signedPost(to: URL): Promise<Refusal | undefined> {
+        const at = new Date(clock.nowMs());
+        const headers = { 'webhook-id': notice.id, 'webhook-timestamp': String(Math.floor(at.getTime() / 1000)) };
+        if (withSigning === undefined) return post(to, body, headers, options, signal);
+        return withSigning(async (secret) => {
+          const signature = signatureOf(secret, notice.id, at, body);
+          if (signature === undefined) return noSigningSecret;
+          return post(to, body, { ...headers, 'webhook-signature': signature }, options, signal);
+        });
+      }
+
+      const attempt = () =>
+        withUrl(async (to) => {
+          const parsed = urlOf(to);
+          return parsed === undefined ? noUrl : signedPost(parsed);
+        });
+      await deliver(receiver, options, attempt, signal);
+    },
+  };
+}
+
+const noSigningSecret: Refusal = {
+  reason: 'its signing secret is not "whsec_" and base64: update the secret',
+  retryable: false,
+};
+
+/** A signature by each secret, of which the receiver needs one; undefined for what is no secret. */
+function signatureOf(secrets: Secret, id: string, at: Date, body: string): string | undefined {
+  try {
+    const each = secrets.reveal().trim().split(/\s+/);
+    return each.map((secret) => new Webhook(secret).sign(id, at, body)).join(' ');
+  } catch {
+    return undefined;
+  }
+}
+
+async function post(
+  url: URL,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  { http, clock, timeouts = defaultTimeouts }: Edges,
+  signal: AbortSignal | undefined,
+): Promise<Refusal | undefined> {
+  try {
+    const response = await http.send({
+      method: 'POST',
+      url,
+      headers: { 'content-type': 'application/json', 'user-agent': 'portcullis', ...headers },
+      body,
+      timeouts,
+      signal,
+    });
+    const { status } = response;
+    // The status has decided; the body is read only to end the exchange.
+    await readText(response.body, 1024).catch(() => {});
+    if (status >= 200 && status < 300) return undefined;
+    return refusalOf(status, reasonOf(status), response.headers['retry-after'], clock.nowMs());
+  } catch (error) {
+    return refusalOfError(error);
+  }
+}
+
+function reasonOf(status: number): string {
+  const said = `answered ${status}`;
+  if (status >= 300 && status < 400) return `${said}: a redirect, which is not followed: use the URL it leads to`;
+  if (status === 401 || status === 403) return `${said}: check the signing secret`;
+  if (status === 404) return `${said}: there is nothing at this URL`;
+  if (status === 410) return `${said}: the receiver is gone, remove it from the config`;
+  if (status === 429) return `${said}: too many messages`;
+  return said;
+}

@@ -29,6 +29,8 @@ export interface EvaluateOptions {
   readonly maxReportAgeMs?: number | undefined;
   /** A broken rule that only warns fails the verdict. */
   readonly strict?: boolean | undefined;
+  /** Tell in each rule's `violations` which findings there are, for alert memory. */
+  readonly track?: boolean | undefined;
 }
 
 /**
@@ -48,7 +50,7 @@ export class EvaluationFold {
     this.#options = options;
     this.#rules = policy.rules.map((rule) => {
       const waivers = policy.waivers.filter((waiver) => waiver.rule === rule.id);
-      return new RuleFold(rule, waivers, nowMs);
+      return new RuleFold(rule, waivers, nowMs, options.track === true);
     });
     for (const fold of this.#rules) {
       this.#byKind.set(fold.rule.on, [...(this.#byKind.get(fold.rule.on) ?? []), fold]);

@@ -52,6 +52,20 @@ export interface BrokenGroup {
   readonly waived: number;
 }
 
+/** A broken rule, or a group over the threshold of a rule with `per`, with what tells its findings apart. */
+export interface Violation {
+  /** Field to value, in the order of `per`; empty for a rule without. */
+  readonly group: Readonly<Record<string, string | number>>;
+  readonly count: number;
+  readonly waived: number;
+  /** Of its different findings the `identity`, ascending; at most `keptIdentities`, the smallest. */
+  readonly identities: readonly number[];
+  /** How many different findings there are. */
+  readonly distinct: number;
+  /** Worst first, a few. */
+  readonly worst: readonly KeptFinding[];
+}
+
 export interface RuleResult {
   readonly id: string;
   readonly on: FindingKind;
@@ -77,6 +91,8 @@ export interface RuleResult {
   readonly omittedGroups?: number;
   /** Where the rule stands in the policy file, from 1. */
   readonly line: number;
+  /** For alert memory, when the evaluation was asked to `track`: the rule's violations, of all groups. */
+  readonly violations?: readonly Violation[];
 }
 
 export interface WaiverResult {

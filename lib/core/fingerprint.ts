@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Finding, FindingKind } from './report.ts';
+import { cutText } from './text.ts';
 
 /**
  * The fields that make a finding the same one tomorrow: never counts, texts, times, addresses, or ids that change when
@@ -18,8 +19,20 @@ export const identity: Readonly<Record<FindingKind, readonly string[]>> = {
 
 /** 32 hex digits over cluster, rule and the finding's identity. */
 export function fingerprint(clusterId: string, ruleId: string, kind: FindingKind, finding: Finding): string {
-  const parts = identity[kind].map((field) => (field === 'workload' ? workload(finding.pod) : finding[field]) ?? null);
-  return hash('sha256', JSON.stringify([clusterId, ruleId, kind, ...parts]), 'hex').slice(0, 32);
+  return hash('sha256', JSON.stringify([clusterId, ruleId, kind, ...identityOf(kind, finding)]), 'hex').slice(0, 32);
+}
+
+/** What tells a finding apart from others of its kind, as a whole number of 48 bits. */
+export function identityNumber(kind: FindingKind, finding: Finding): number {
+  return Number.parseInt(hash('sha256', JSON.stringify(identityOf(kind, finding)), 'hex').slice(0, 12), 16);
+}
+
+function identityOf(kind: FindingKind, finding: Finding): (string | number | null)[] {
+  return identity[kind].map((field) => {
+    const value = field === 'workload' ? workload(finding.pod) : finding[field];
+    // As it is kept, so that a finding and its copy are the same.
+    return typeof value === 'string' ? cutText(value) : (value ?? null);
+  });
 }
 
 // Kubernetes draws suffixes from letters and digits that cannot spell words: no vowels, no 0, 1, 3.

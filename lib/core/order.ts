@@ -2,6 +2,7 @@ import { identity } from './fingerprint.ts';
 import { maskCommand } from './mask.ts';
 import { type Finding, type FindingKind, fields } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
+import { cutText } from './text.ts';
 
 /** Worst first, then by what identifies a finding, then by all the rest: 0 only for findings that are equal. */
 export function compareFindings(kind: FindingKind): (a: Finding, b: Finding) => number {
@@ -15,7 +16,7 @@ export function compareFindings(kind: FindingKind): (a: Finding, b: Finding) => 
       if (difference !== 0) return difference;
     }
     for (const field of rest) {
-      const difference = compareValues(a[field], b[field]);
+      const difference = compareValues(shown(field, a[field]), shown(field, b[field]));
       if (difference !== 0) return difference;
     }
     return 0;
@@ -31,20 +32,19 @@ export function compareValues(a: string | number | undefined, b: string | number
   return a < b ? -1 : 1;
 }
 
-/** A plain copy of a finding, fields in the order of the catalogue, command lines masked, texts cut to `maxText`. */
+/** A plain copy of a finding, fields in the order of the catalogue, command lines masked, texts cut. */
 export function copyFinding(kind: FindingKind, finding: Finding): Finding {
   const copy: Record<string, string | number> = {};
   for (const field of Object.keys(fields[kind])) {
     const value = finding[field];
     if (value === undefined) continue;
-    if (typeof value === 'number') copy[field] = value;
-    else copy[field] = cut(field === 'command' ? maskCommand(value) : value);
+    copy[field] = shown(field, value) as string | number;
   }
   return copy;
 }
 
-const maxText = 2000;
-
-function cut(text: string): string {
-  return text.length <= maxText ? text : `${text.slice(0, maxText).toWellFormed()}…`;
+/** As it is kept and shown; of what is so already, the same. */
+function shown(field: string, value: string | number | undefined): string | number | undefined {
+  if (typeof value !== 'string') return value;
+  return cutText(field === 'command' ? maskCommand(value) : value);
 }

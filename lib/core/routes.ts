@@ -1,7 +1,7 @@
 import type { Evaluation, RuleResult } from './evaluation.ts';
 import type { Expression } from './expression.ts';
 import { findingKinds } from './report.ts';
-import { type RuleSeverity, ruleSeverities } from './severity.ts';
+import { type RuleSeverity, ruleSeverities, worstSeverity } from './severity.ts';
 
 /** Routes in order; the first whose condition holds takes it. The last one has none. */
 export type RouteTable = readonly {
@@ -57,8 +57,4 @@ function receiversOf(routes: RouteTable, alert: Readonly<Record<keyof typeof rou
 
 function isViolated({ status }: RuleResult): boolean {
   return status === 'fail' || status === 'warn';
-}
-
-function worstSeverity(rules: readonly { readonly severity: RuleSeverity }[]): RuleSeverity {
-  return ruleSeverities.find((severity) => rules.some((rule) => rule.severity === severity)) ?? 'high';
 }

@@ -1,5 +1,5 @@
-import type { BrokenGroup, Enforce, KeptFinding, Reason, RuleResult, RuleStatus } from './evaluation.ts';
-import { fingerprint } from './fingerprint.ts';
+import type { BrokenGroup, Enforce, KeptFinding, Reason, RuleResult, RuleStatus, Violation } from './evaluation.ts';
+import { fingerprint, identityNumber } from './fingerprint.ts';
 import { compareFindings, compareValues, copyFinding } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Finding } from './report.ts';
@@ -20,9 +20,13 @@ export class RuleFold {
   #waived = 0;
   #unevaluable = 0;
   #tooManyGroups = false;
+  /** Of a rule without `per`, when it is tracked. */
+  readonly #identities: number[] | undefined;
 
-  constructor(rule: PolicyRule, waivers: readonly PolicyWaiver[], nowMs: number) {
+  /** @param track note which findings there are, for alert memory */
+  constructor(rule: PolicyRule, waivers: readonly PolicyWaiver[], nowMs: number, track: boolean) {
     this.rule = rule;
+    this.#identities = track ? [] : undefined;
     this.waivers = new WaiverIndex(waivers, nowMs);
     this.#compare = compareFindings(rule.on);
     this.#copy = (finding) => copyFinding(rule.on, finding);
@@ -47,6 +51,9 @@ export class RuleFold {
       return;
     }
     this.#count++;
+    if (this.#identities !== undefined) {
+      (group?.identities ?? this.#identities).push(identityNumber(this.rule.on, finding));
+    }
     if (per === undefined) this.#worst.add(finding, this.#copy);
     else if (group !== undefined) {
       group.count++;
@@ -63,7 +70,7 @@ export class RuleFold {
       this.#tooManyGroups = true;
       return undefined;
     }
-    const group: Group = { values, count: 0, waived: 0, worst: undefined };
+    const group: Group = { values, count: 0, waived: 0, worst: undefined, identities: [] };
     this.#groups.set(key, group);
     return group;
   }
@@ -112,7 +119,26 @@ export class RuleFold {
       ...(rule.message !== undefined && { message: rule.message }),
       ...(rule.per !== undefined && { per: rule.per, ...groupsOf(rule.per, brokenGroups) }),
       line: rule.line,
+      ...(this.#identities !== undefined && {
+        violations: broken ? this.#violations(clusterId, count, brokenGroups) : [],
+      }),
     };
+  }
+
+  #violations(clusterId: string, count: number, groups: readonly Group[]): Violation[] {
+    const keep = (finding: Finding) => this.#keep(clusterId, finding);
+    const { per } = this.rule;
+    if (per === undefined) {
+      const worst = this.#worst.items.slice(0, namedFindings).map(keep);
+      return [{ group: {}, count, waived: this.#waived, worst, ...distinct(this.#identities ?? []) }];
+    }
+    return groups.map((group) => ({
+      group: keyOf(per, group),
+      count: group.count,
+      waived: group.waived,
+      worst: group.worst === undefined ? [] : [keep(group.worst)],
+      ...distinct(group.identities),
+    }));
   }
 
   #worstOf(groups: readonly Group[]): Finding[] {
@@ -129,6 +155,18 @@ export class RuleFold {
 /** Findings kept of a rule, the worst. */
 export const keptFindings = 100;
 
+/** Findings kept of a violation for alert memory, to name them once they are gone. */
+export const namedFindings = 20;
+
+/** Identities kept of a violation for alert memory. */
+export const keptIdentities = 2000;
+
+/** The smallest of the different ones: which they are does not depend on the order of rows. */
+function distinct(identities: readonly number[]): Pick<Violation, 'identities' | 'distinct'> {
+  const all = [...new Set(identities)].sort((a, b) => a - b);
+  return { identities: all.slice(0, keptIdentities), distinct: all.length };
+}
+
 /** Groups shown of a rule with `per`, the largest. */
 export const keptGroups = 50;
 
@@ -142,6 +180,8 @@ interface Group {
   count: number;
   waived: number;
   worst: Finding | undefined;
+  /** Of its findings, when they are tracked. */
+  readonly identities: number[];
 }
 
 function groupsOf(per: readonly string[], broken: readonly Group[]): { groups: BrokenGroup[]; omittedGroups: number } {
@@ -151,10 +191,10 @@ function groupsOf(per: readonly string[], broken: readonly Group[]): { groups: B
     return differing < 0 ? 0 : compareValues(a.values[differing], b.values[differing]);
   };
   const shown = [...broken].sort(byCount).slice(0, keptGroups);
-  const groups = shown.map(({ values, count, waived }) => ({
-    key: Object.fromEntries(per.map((field, i) => [field, values[i] as string | number])),
-    count,
-    waived,
-  }));
+  const groups = shown.map((group) => ({ key: keyOf(per, group), count: group.count, waived: group.waived }));
   return { groups, omittedGroups: broken.length - shown.length };
+}
+
+function keyOf(per: readonly string[], { values }: Group): Record<string, string | number> {
+  return Object.fromEntries(per.map((field, i) => [field, values[i] as string | number]));
 }

@@ -21,3 +21,8 @@ export function findingSeverity(text: string | undefined): FindingSeverity {
 export function severityRank(severity: FindingSeverity): number {
   return findingSeverities.indexOf(severity);
 }
+
+/** The worst severity among rules; of none, that of a rule that does not say. */
+export function worstSeverity(rules: readonly { readonly severity: RuleSeverity }[]): RuleSeverity {
+  return ruleSeverities.find((severity) => rules.some((rule) => rule.severity === severity)) ?? 'high';
+}

@@ -1,0 +1,80 @@
+import { type EvaluateOptions, EvaluationFold } from '../core/evaluate.ts';
+import type { Evaluation, Reason } from '../core/evaluation.ts';
+import type { Policy } from '../core/policy/parse.ts';
+import type { ClusterRow, FindingKind } from '../core/report.ts';
+import { undeterminedBy } from './out-of-time.ts';
+import type { Bytes, ReadReport, ReportReader, ReportSource } from './ports.ts';
+
+/** What a report is judged by. */
+export interface Judge {
+  readonly policy: Policy;
+  readonly nowMs: number;
+  readonly options?: EvaluateOptions;
+  readonly readReport: ReportReader;
+}
+
+/** A report at hand, by its bytes. */
+export async function judgeBytes(body: Bytes, judge: Judge): Promise<Evaluation> {
+  const fold = new EvaluationFold(judge.policy, judge.nowMs, judge.options);
+  const report = await judge.readReport(body, kindsOf(judge.policy), (kind, finding) => fold.push(kind, finding));
+  return fold.finish({ cluster: {}, ...subjectOf(report) });
+}
+
+/** The newest report of a cluster of a source. What cannot be fetched or read is a reason in the evaluation. */
+export async function judgeCluster(
+  source: ReportSource,
+  row: ClusterRow,
+  judge: Judge,
+  signal?: AbortSignal,
+): Promise<Evaluation> {
+  const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
+  if (row.reportId === undefined || row.scannedAtMs === undefined) {
+    const message = `cluster ${row.clusterName} was never checked: HSS lists it without a report`;
+    return undetermined(cluster, [{ kind: 'report-missing', message }], judge);
+  }
+  let fold = new EvaluationFold(judge.policy, judge.nowMs, judge.options);
+  const known = { cluster, reportId: row.reportId, listedAtMs: row.scannedAtMs };
+  try {
+    const report = await source.read(
+      row,
+      (body) => {
+        // A body that is tried again starts from nothing.
+        fold = new EvaluationFold(judge.policy, judge.nowMs, judge.options);
+        return judge.readReport(body, kindsOf(judge.policy), (kind, finding) => fold.push(kind, finding));
+      },
+      signal,
+    );
+    const stranger = strangerProblem(row, report);
+    // Another cluster's rows prove nothing about this one.
+    if (stranger !== undefined) return undetermined(cluster, [stranger], judge, known);
+    return fold.finish({ ...known, ...subjectOf(report) });
+  } catch (error) {
+    const { reason } = undeterminedBy(error, source.name, signal);
+    // What was read before it broke off stays proven.
+    return fold.finish({ ...known, problems: [reason] });
+  }
+}
+
+/** The evaluation of a cluster of which there is no report to look at. */
+export function undetermined(
+  cluster: { readonly id?: string; readonly name?: string; readonly category?: string | undefined },
+  problems: readonly Reason[],
+  { policy, nowMs, options }: Pick<Judge, 'policy' | 'nowMs' | 'options'>,
+  known: { readonly reportId?: string; readonly listedAtMs?: number } = {},
+): Evaluation {
+  return new EvaluationFold(policy, nowMs, options).finish({ ...known, cluster, problems });
+}
+
+function kindsOf(policy: Policy): ReadonlySet<FindingKind> {
+  return new Set(policy.rules.map((rule) => rule.on));
+}
+
+function subjectOf({ facts, digest, problem }: ReadReport) {
+  return { facts, digest, problems: problem === undefined ? [] : [problem] };
+}
+
+function strangerProblem(row: ClusterRow, { facts }: ReadReport): Reason | undefined {
+  if (facts.clusterId === undefined || facts.clusterId === row.clusterId) return undefined;
+  const message = `report ${row.reportId} is about another cluster than the list of reports says`;
+  return { kind: 'report-unreadable', message };
+}

@@ -1,0 +1,38 @@
+import { InputError } from '../core/errors.ts';
+import type { Evaluation } from '../core/evaluation.ts';
+import { hint } from '../core/suggest.ts';
+
+export interface FormatOptions {
+  readonly colour: boolean;
+  readonly columns: number;
+}
+
+type Render = (evaluation: Evaluation, options: FormatOptions) => string;
+
+/** Each format's code is loaded when it is asked for. */
+const formats: Readonly<Record<string, () => Promise<Render>>> = {
+  table: async () => (await import('../core/render/table.ts')).renderTable,
+  json: async () => (await import('../core/render/json.ts')).renderJson,
+};
+
+export const formatNames = Object.keys(formats);
+
+/** @throws {InputError} there is no such format */
+export async function loadFormat(name: string): Promise<Render> {
+  const load = Object.hasOwn(formats, name) ? formats[name] : undefined;
+  if (load === undefined) throw new InputError(`there is no format ${name}${hint(name, formatNames)}`);
+  return load();
+}
+
+export interface Out {
+  readonly format: string;
+  readonly file: string;
+}
+
+/** `json=verdict.json` @throws {InputError} */
+export function parseOut(text: string): Out {
+  const at = text.indexOf('=');
+  if (at <= 0 || at === text.length - 1)
+    throw new InputError(`--out ${text}: has to be FORMAT=FILE, such as json=verdict.json`);
+  return { format: text.slice(0, at), file: text.slice(at + 1) };
+}

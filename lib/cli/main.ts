@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import process from 'node:process';
+import { run } from './run.ts';
+
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`portcullis: internal error, not a verdict: ${error.stack}\n`);
+  process.exit(4);
+});
+// A reader that went away, such as head: there is nobody left to tell.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), {
+  env: process.env,
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  nowMs: Date.now,
+});

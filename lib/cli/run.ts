@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises';
+import { InputError } from '../core/errors.ts';
+import { hint } from '../core/suggest.ts';
+import type { Terminal } from './terminal.ts';
+
+interface Command {
+  readonly summary: string;
+  /** Each command's code is loaded when it is run. */
+  load(): Promise<{
+    readonly run: (args: readonly string[], terminal: Terminal) => Promise<number>;
+    readonly help: string;
+  }>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  gate: {
+    summary: 'pass, fail or undetermined: the newest report of a cluster, or a report at hand',
+    load: async () => {
+      const { gateCommand, gateHelp } = await import('./gate.ts');
+      return { run: gateCommand, help: gateHelp };
+    },
+  },
+  scan: {
+    summary: 'judge every cluster of every source once, and tell the receivers',
+    load: async () => {
+      const { scanCommand, scanHelp } = await import('./scan.ts');
+      return { run: scanCommand, help: scanHelp };
+    },
+  },
+  demo: {
+    summary: 'all of it on this machine, with nothing to configure',
+    load: async () => {
+      const { demoCommand, demoHelp } = await import('./demo.ts');
+      return { run: demoCommand, help: demoHelp };
+    },
+  },
+};
+
+const help = `portcullis COMMAND [OPTIONS]
+
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(6)} ${summary}`)
+  .join('\n')}
+
+portcullis COMMAND --help tells the options of a command.
+Exit code: 0 pass, 1 fail, 2 undetermined, 3 invalid input, 4 internal error.
+`;
+
+/** Run a command. Nothing is thrown: what goes wrong is told on standard error. @returns the exit code */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    return await dispatch(argv, terminal);
+  } catch (error) {
+    if (error instanceof InputError) {
+      terminal.stderr.write(`portcullis: ${error.message}\n`);
+      return 3;
+    }
+    terminal.stderr.write(`portcullis: internal error, not a verdict: ${(error as Error).stack ?? String(error)}\n`);
+    return 4;
+  }
+}
+
+async function dispatch([name, ...args]: readonly string[], terminal: Terminal): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    terminal.stdout.write(help);
+    return name === undefined ? 3 : 0;
+  }
+  if (name === '--version') {
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    terminal.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) throw new InputError(`there is no command ${name}${hint(name, Object.keys(commands))}`);
+  const { run, help: commandHelp } = await command.load();
+  if (args.includes('--help') || args.includes('-h')) {
+    terminal.stdout.write(commandHelp);
+    return 0;
+  }
+  return run(args, terminal);
+}

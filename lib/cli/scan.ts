@@ -1,0 +1,90 @@
+import type { Notifier } from '../app/ports.ts';
+import { compose, loadConfig } from '../compose.ts';
+import { InputError } from '../core/errors.ts';
+import type { Evaluation } from '../core/evaluation.ts';
+import type { Notice } from '../core/notice.ts';
+import { logLine } from '../core/render/escape.ts';
+import { renderSlackPlain } from '../core/render/slack.ts';
+import { logTo } from './log.ts';
+import { parseOptions, timeOption } from './options.ts';
+import type { Terminal } from './terminal.ts';
+
+export const scanHelp = `portcullis scan [--dry-run]   the scheduled job, once, for all sources
+
+  --dry-run        judge, and show what would be sent, without sending it
+  --config FILE    default: portcullis.yaml
+  --format NAME    what goes to standard output: text, json; default: text
+  --now TIME       judge as of this time: 2026-11-24T08:00:00Z
+
+Standard error has one JSON object a line for every cluster and delivery, unless it is a terminal.
+Exit code: 0 all was judged and delivered, whatever the verdicts; 2 something could not be looked at or
+delivered (all the rest was done); 3 invalid input; 4 internal error.
+`;
+
+/** @returns the exit code @throws {InputError} */
+export async function scanCommand(args: readonly string[], terminal: Terminal): Promise<number> {
+  const { values, positionals } = parseOptions('scan', args, {
+    'dry-run': { type: 'boolean' },
+    config: { type: 'string' },
+    format: { type: 'string' },
+    now: { type: 'string' },
+  });
+  if (positionals.length > 0)
+    throw new InputError(`scan: unexpected argument ${positionals[0]}; see portcullis scan --help`);
+  const format = values.format ?? 'text';
+  if (format !== 'text' && format !== 'json')
+    throw new InputError(`scan: there is no format ${format}; known: text, json`);
+  const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
+  const config = await loadConfig(values.config ?? 'portcullis.yaml');
+  const say = (line: string) => format === 'text' && terminal.stdout.write(`${logLine(line)}\n`);
+  const log = terminal.stderr.isTTY === true ? () => {} : logTo(terminal.stderr);
+  const app = await compose(config, { env: terminal.env, log });
+  const messages: string[] = [];
+  const dryRun = new Map(config.receivers.map(({ name }) => [name, preview(name, messages)]));
+  try {
+    const summary = await app.scan(nowMs, {
+      onEvaluation: (source, evaluation) => say(`${source}: ${verdictLine(evaluation)}`),
+      ...(values['dry-run'] === true && { notifiers: dryRun }),
+    });
+    for (const message of messages) if (format === 'text') terminal.stdout.write(message);
+    const { verdicts, delivered, failures, clusters } = summary;
+    const sent = values['dry-run'] === true ? 'would be delivered' : 'delivered';
+    say(
+      `${clusters} clusters: ${verdicts.pass} pass, ${verdicts.fail} fail, ${verdicts.undetermined} undetermined; ${delivered} messages ${sent}`,
+    );
+    for (const failure of failures) say(`not done: ${failure}`);
+    if (format === 'json') terminal.stdout.write(`${JSON.stringify({ version: 1, ...jsonOf(summary) }, null, 2)}\n`);
+    return summary.exitCode;
+  } finally {
+    await app.close();
+  }
+}
+
+function jsonOf({ exitCode, ...rest }: Awaited<ReturnType<Awaited<ReturnType<typeof compose>>['scan']>>) {
+  return { exit_code: exitCode, ...rest };
+}
+
+function verdictLine({ cluster, verdict, rules, reasons }: Evaluation): string {
+  const broken = rules.filter((rule) => rule.status === 'fail' || rule.status === 'warn');
+  const why = [
+    ...broken.map((rule) => `${rule.id} ${rule.count} of ${rule.max}`),
+    ...reasons.map((reason) => reason.message),
+  ];
+  return [
+    cluster.name || cluster.id,
+    verdict,
+    ...why.slice(0, 3),
+    ...(why.length > 3 ? [`and ${why.length - 3} more`] : []),
+  ].join(' | ');
+}
+
+/** Takes a notice and keeps how it would read. */
+function preview(receiver: string, messages: string[]): Notifier {
+  return {
+    receiver,
+    async deliver(notice: Notice) {
+      const { text } = renderSlackPlain(notice).payload;
+      messages.push(`--- to ${receiver}, not sent (dry run)\n${text.split('\n').map(logLine).join('\n')}\n---\n`);
+    },
+  };
+}

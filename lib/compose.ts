@@ -1,0 +1,190 @@
+import { readFile } from 'node:fs/promises';
+import { type GateRequest, gate } from './app/gate.ts';
+import { type Judge, judgeBytes } from './app/judge.ts';
+import type { Bytes, Clock, Log, Notifier, ReportReader } from './app/ports.ts';
+import { type ScanEdges, type ScanSummary, scan } from './app/scan.ts';
+import type { WatchedSource } from './app/watched.ts';
+import { type Config, parseConfig } from './config/parse.ts';
+import { type Receiver, secretReference } from './config/schema.ts';
+import { InputError } from './core/errors.ts';
+import type { Evaluation } from './core/evaluation.ts';
+import { type Policy, parsePolicy } from './core/policy/parse.ts';
+import { formatIssue } from './core/yaml.ts';
+import { createHssSource } from './hss/client.ts';
+import { systemClock } from './hss/clock.ts';
+import { createPacers } from './hss/pacer.ts';
+import { type ReadOptions, readReport } from './hss/read-report.ts';
+import { defaultLimits, type ReportLimits } from './hss/report-stream.ts';
+import { createHttp, type Http } from './http/request.ts';
+import { createSlackNotifier } from './notifiers/slack.ts';
+import { createWebhookNotifier } from './notifiers/webhook.ts';
+import { Secrets } from './secrets/secrets.ts';
+import { awsSecrets } from './secrets/secrets-manager.ts';
+
+/** What the world outside gives: tests bring their own. */
+export interface World {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly log: Log;
+}
+
+/** The use cases, their edges in place. */
+export interface App {
+  /** @throws {InputError} */
+  gate(request: GateRequest, nowMs: number, signal?: AbortSignal): Promise<Evaluation>;
+  /** @throws {InputError} a secret that is missing, before anything is done */
+  scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
+  /** Ends what is still under way. */
+  close(): Promise<void>;
+}
+
+export interface ScanOptions {
+  readonly onEvaluation?: ScanEdges['onEvaluation'];
+  /** In place of the receivers' own: for a dry run. */
+  readonly notifiers?: ReadonlyMap<string, Notifier>;
+}
+
+/** Read a policy file. @throws {InputError} every issue in it, or that it cannot be read */
+export async function loadPolicy(path: string): Promise<Policy> {
+  const { policy, issues } = parsePolicy(await readInput(path, 'policy'), path);
+  if (policy === undefined) throw new InputError(`invalid policy\n${issues.map(formatIssue).join('\n')}`);
+  return policy;
+}
+
+/** Read a config file. @throws {InputError} every issue in it, or that it cannot be read */
+export async function loadConfig(path: string): Promise<Config> {
+  const { config, issues } = parseConfig(await readInput(path, 'config'), path);
+  if (config === undefined) throw new InputError(`invalid config\n${issues.map(formatIssue).join('\n')}`);
+  return config;
+}
+
+/** Judge a report at hand, without any config. */
+export function judgeReport(body: Bytes, judge: Omit<Judge, 'readReport'>, options?: ReadOptions): Promise<Evaluation> {
+  return judgeBytes(body, { ...judge, readReport: reader(options) });
+}
+
+function reader(options?: ReadOptions): ReportReader {
+  return (body, read, push) => readReport(body, read, push, options);
+}
+
+/** Put the edges in place. @throws {InputError} a policy that is invalid */
+export async function compose(config: Config, world: World): Promise<App> {
+  const { clock = systemClock, random = Math.random, env, log } = world;
+  const http = createHttp();
+  const secrets = new Secrets({
+    env,
+    fetchAwsSecret: awsSecrets({ endpoint: env.AWS_ENDPOINT_URL_SECRETS_MANAGER }),
+    nowMs: clock.nowMs,
+    maxAgeMs: config.secretsMaxAgeMs,
+  });
+  const policies = await loadPolicies(config);
+  const pacers = createPacers(clock);
+  const sources = config.sources.map(
+    (source): WatchedSource => ({
+      name: source.name,
+      reports: createHssSource({
+        name: source.name,
+        region: source.region,
+        projectId: source.project_id,
+        enterpriseProjectId: source.enterprise_project_id,
+        endpoint: source.endpoint,
+        iamEndpoint: source.iam_endpoint,
+        credentials: secrets.credentials(source.credentials),
+        http,
+        clock,
+        random,
+        pacers,
+      }),
+      policy: policies.get(source.policy) as Policy,
+      include: source.clusters?.include,
+      exclude: source.clusters?.exclude,
+      expect: source.expect,
+    }),
+  );
+  const readReport = reader({ limits: limitsOf(config) });
+  const edges = { http, clock, random };
+  return {
+    gate: (request, nowMs, signal) => gate(request, { sources, readReport }, nowMs, signal),
+    async scan(nowMs, options = {}, signal) {
+      await checkSecrets(config, secrets);
+      return scan(
+        {
+          sources,
+          readReport,
+          routes: config.routes,
+          notifiers: options.notifiers ?? new Map(config.receivers.map((r) => [r.name, notifier(r, secrets, edges)])),
+          log,
+          ...(options.onEvaluation && { onEvaluation: options.onEvaluation }),
+        },
+        nowMs,
+        signal,
+      );
+    },
+    close: () => http.close(),
+  };
+}
+
+function notifier(
+  receiver: Receiver,
+  secrets: Secrets,
+  edges: { http: Http; clock: Clock; random: () => number },
+): Notifier {
+  const { name, slack, webhook } = receiver;
+  if (slack !== undefined)
+    return createSlackNotifier({ receiver: name, webhook: secrets.secret(slack.webhook), ...edges });
+  if (webhook === undefined) throw new InputError(`receiver ${name}: has no type`);
+  return createWebhookNotifier({
+    receiver: name,
+    url: secretReference.test(webhook.url) ? secrets.secret(webhook.url) : new URL(webhook.url),
+    ...(webhook.signing_secret !== undefined && { signingSecret: secrets.secret(webhook.signing_secret) }),
+    ...edges,
+  });
+}
+
+async function loadPolicies(config: Config): Promise<Map<string, Policy>> {
+  const paths = [...new Set(config.sources.map((source) => source.policy))];
+  const loaded = await Promise.allSettled(paths.map(async (path) => [path, await loadPolicy(path)] as const));
+  throwAll(loaded);
+  return new Map(loaded.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+}
+
+/** That a secret is missing has to show on the first run, not in the night when the first alert is due. */
+async function checkSecrets(config: Config, secrets: Secrets): Promise<void> {
+  const singles = config.receivers.flatMap(({ slack, webhook }) => [
+    slack?.webhook,
+    webhook?.signing_secret,
+    webhook?.url,
+  ]);
+  const references = singles.filter((one) => one !== undefined && secretReference.test(one)) as string[];
+  throwAll(
+    await Promise.allSettled([
+      ...config.sources.map((source) => secrets.credentials(source.credentials)(false)),
+      ...references.map((reference) => secrets.secret(reference)(false)),
+    ]),
+  );
+}
+
+/** All that is wrong with the input at once. */
+function throwAll(results: readonly PromiseSettledResult<unknown>[]): void {
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
+  const other = errors.find((error) => !(error instanceof InputError));
+  if (other !== undefined) throw other;
+  if (errors.length > 0) throw new InputError([...new Set(errors.map((error) => error.message))].join('\n'));
+}
+
+function limitsOf({ limits }: Config): ReportLimits {
+  return {
+    reportBytes: limits?.report_mib === undefined ? defaultLimits.reportBytes : limits.report_mib * 2 ** 20,
+    rowBytes: limits?.row_mib === undefined ? defaultLimits.rowBytes : limits.row_mib * 2 ** 20,
+    depth: limits?.depth ?? defaultLimits.depth,
+  };
+}
+
+async function readInput(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new InputError(`${what} ${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+  }
+}

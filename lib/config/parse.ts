@@ -1,0 +1,128 @@
+import { dirname, resolve } from 'node:path';
+import { compileExpression, isProblem } from '../core/expression.ts';
+import { type RouteTable, routeFields } from '../core/routes.ts';
+import { hint } from '../core/suggest.ts';
+import { checkSchema, type Issue, readYaml, sortIssues, type YamlFile } from '../core/yaml.ts';
+import { ConfigFile, type Receiver, type Source } from './schema.ts';
+
+/** A config that can be run: every name known, every path absolute. */
+export interface Config {
+  /** Their `policy` is an absolute path. */
+  readonly sources: readonly Source[];
+  readonly receivers: readonly Receiver[];
+  readonly routes: RouteTable;
+  readonly limits: ConfigFile['limits'];
+  readonly secretsMaxAgeMs: number;
+}
+
+export type ParsedConfig =
+  | { readonly config: Config; readonly issues: [] }
+  | { readonly config?: undefined; readonly issues: readonly Issue[] };
+
+/** Read a config file. Every issue in it is reported, by line. @param file its path; paths in it are relative to it */
+export function parseConfig(text: string, file: string): ParsedConfig {
+  const { yaml, issues: syntax } = readYaml(text, file);
+  if (yaml === undefined) return { issues: syntax.map(withoutText) };
+  const { value, issues: schema } = checkSchema(yaml, ConfigFile);
+  if (value === undefined) return { issues: sortIssues(schema).map(withoutText) };
+  const { routes, issues } = checkParts(yaml, value);
+  if (issues.length > 0) return { issues: sortIssues(issues).map(withoutText) };
+  const folder = dirname(resolve(file));
+  return {
+    issues: [],
+    config: {
+      sources: value.sources.map((source) => ({ ...source, policy: resolve(folder, source.policy) })),
+      receivers: value.receivers,
+      routes,
+      limits: value.limits,
+      secretsMaxAgeMs: value.secrets_max_age,
+    },
+  };
+}
+
+/** No line of a config is shown back: a secret may stand in it, in place of a reference. */
+function withoutText(issue: Issue): Issue {
+  return { ...issue, text: '' };
+}
+
+function checkParts(yaml: YamlFile, value: ConfigFile): { routes: RouteTable; issues: Issue[] } {
+  const issues: Issue[] = [];
+  for (const key of ['sources', 'receivers'] as const) {
+    const seen = new Set<string>();
+    for (const [i, { name }] of value[key].entries()) {
+      if (seen.has(name)) issues.push(yaml.issue([key, i, 'name'], `${key}[${i}].name: ${name} is there twice`));
+      seen.add(name);
+    }
+  }
+  for (const [i, source] of value.sources.entries()) {
+    for (const key of ['endpoint', 'iam_endpoint'] as const) {
+      const url = source[key];
+      if (url !== undefined && !isSecureOrLoopback(url)) {
+        issues.push(yaml.issue(['sources', i, key], `sources[${i}].${key}: http is for loopback only; use https`));
+      }
+    }
+  }
+  for (const [i, receiver] of value.receivers.entries()) issues.push(...checkReceiver(yaml, receiver, i));
+  const known = value.receivers.map((receiver) => receiver.name);
+  const routes = value.routes.map((route, i): RouteTable[number] => {
+    for (const [j, name] of route.receivers.entries()) {
+      if (known.includes(name)) continue;
+      issues.push(
+        yaml.issue(
+          ['routes', i, 'receivers', j],
+          `routes[${i}].receivers: there is no receiver ${name}${hint(name, known)}`,
+        ),
+      );
+    }
+    if (route.when === undefined) return { when: undefined, receivers: route.receivers };
+    const compiled = compileExpression(routeFields, route.when);
+    if (!isProblem(compiled)) return { when: compiled, receivers: route.receivers };
+    issues.push(yaml.issue(['routes', i, 'when'], `routes[${i}].when: ${compiled.message}`, compiled));
+    return { when: undefined, receivers: [] };
+  });
+  if (value.receivers.length > 0 && !value.routes.some((route) => route.when === undefined)) {
+    issues.push(
+      yaml.issue(['routes'], 'routes: a catch-all is required: a last route without when, or alerts are lost'),
+    );
+  }
+  const catchAll = value.routes.findIndex((route) => route.when === undefined);
+  if (catchAll >= 0 && catchAll < value.routes.length - 1) {
+    issues.push(
+      yaml.issue(
+        ['routes', catchAll + 1],
+        `routes[${catchAll + 1}]: is never reached: routes[${catchAll}] takes everything`,
+      ),
+    );
+  }
+  const routed = new Set(value.routes.flatMap((route) => route.receivers));
+  for (const [i, name] of known.entries()) {
+    if (!routed.has(name))
+      issues.push(yaml.issue(['receivers', i, 'name'], `receivers[${i}]: no route leads to ${name}`));
+  }
+  return { routes, issues };
+}
+
+function checkReceiver(yaml: YamlFile, receiver: Receiver, i: number): Issue[] {
+  const types = [receiver.slack, receiver.webhook].filter((type) => type !== undefined).length;
+  if (types !== 1) {
+    return [
+      yaml.issue(
+        ['receivers', i],
+        `receivers[${i}]: ${receiver.name} has to be one of slack and webhook, and is ${types === 0 ? 'neither' : 'both'}`,
+      ),
+    ];
+  }
+  const url = receiver.webhook?.url;
+  if (url === undefined || !URL.canParse(url) || !url.startsWith('http:')) return [];
+  if (receiver.insecure && isSecureOrLoopback(url)) return [];
+  const advice = receiver.insecure
+    ? 'http is for loopback only'
+    : 'use https, or say insecure: true for a loopback address';
+  return [yaml.issue(['receivers', i, 'webhook', 'url'], `receivers[${i}].webhook.url: is plain http; ${advice}`)];
+}
+
+/** https anywhere; http at 127.0.0.0/8, [::1] or localhost. */
+export function isSecureOrLoopback(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(hostname);
+}

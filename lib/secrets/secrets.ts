@@ -1,0 +1,118 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { InputError } from '../core/errors.ts';
+import { type Credentials, Secret } from '../core/secret.ts';
+
+/** Fetch a secret's text. @throws {InputError} there is none */
+export type FetchAwsSecret = (name: string) => Promise<string>;
+
+export interface SecretsOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly fetchAwsSecret: FetchAwsSecret;
+  readonly nowMs: () => number;
+  /** How long a fetched value is used before it is fetched again. */
+  readonly maxAgeMs: number;
+}
+
+/** Give a secret; with `refresh`, fetch it anew, since the other side refused the one at hand. */
+export type Give<T> = (refresh: boolean) => Promise<T>;
+
+/** Resolves references to secrets: `env://`, `file://`, `aws-sm://`. */
+export class Secrets {
+  readonly #options: SecretsOptions;
+  readonly #cache = new Map<string, { readonly value: Promise<string>; readonly atMs: number }>();
+
+  constructor(options: SecretsOptions) {
+    this.#options = options;
+  }
+
+  /** A single value. @throws {InputError} when it is missing or empty */
+  secret(reference: string): Give<Secret> {
+    return async (refresh) => new Secret(member(await this.#fetch(reference, refresh), reference));
+  }
+
+  /**
+   * A pair of keys: a JSON document `{"ak","sk","security_token"?}`, or for `env://PREFIX` the variables `PREFIX_AK`,
+   * `PREFIX_SK` and `PREFIX_SECURITY_TOKEN`.
+   * @throws {InputError} when a part is missing
+   */
+  credentials(reference: string): Give<Credentials> {
+    return async (refresh) => {
+      const { scheme, name } = split(reference);
+      if (scheme === 'env') return this.#envCredentials(name, reference);
+      const text = await this.#fetch(reference, refresh);
+      return credentialsOf(parseObject(text, reference), reference);
+    };
+  }
+
+  #envCredentials(prefix: string, reference: string): Credentials {
+    const { env } = this.#options;
+    const names = { ak: `${prefix}_AK`, sk: `${prefix}_SK`, security_token: `${prefix}_SECURITY_TOKEN` };
+    const missing = [names.ak, names.sk].filter((name) => !env[name]);
+    if (missing.length > 0) throw new InputError(`${reference}: ${missing.join(' and ')} not set in the environment`);
+    return credentialsOf(
+      { ak: env[names.ak], sk: env[names.sk], security_token: env[names.security_token] || undefined },
+      reference,
+    );
+  }
+
+  async #fetch(reference: string, refresh: boolean): Promise<string> {
+    const { scheme, name } = split(reference);
+    if (scheme === 'env') {
+      const value = this.#options.env[name];
+      if (!value) throw new InputError(`${reference}: ${name} is not set in the environment`);
+      return value;
+    }
+    const key = `${scheme}://${name}`;
+    const known = this.#cache.get(key);
+    if (known !== undefined && !refresh && this.#options.nowMs() - known.atMs < this.#options.maxAgeMs)
+      return known.value;
+    const value = scheme === 'file' ? readSecretFile(name, reference) : this.#options.fetchAwsSecret(name);
+    this.#cache.set(key, { value, atMs: this.#options.nowMs() });
+    // A failure is not remembered.
+    value.catch(() => this.#cache.delete(key));
+    return value;
+  }
+}
+
+function split(reference: string): { scheme: string; name: string; member: string | undefined } {
+  const [, scheme = '', rest = ''] = /^([a-z-]+):\/\/(.+)$/.exec(reference) ?? [];
+  const [name = '', memberName] = rest.split('#');
+  return { scheme, name, member: memberName };
+}
+
+async function readSecretFile(path: string, reference: string): Promise<string> {
+  try {
+    return (await readFile(fileURLToPath(`file://${path}`), 'utf8')).trim();
+  } catch (error) {
+    throw new InputError(`${reference}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+  }
+}
+
+function member(text: string, reference: string): string {
+  const name = split(reference).member;
+  const value = name === undefined ? text : parseObject(text, reference)[name];
+  if (typeof value === 'string' && value !== '') return value;
+  throw new InputError(name === undefined ? `${reference}: is empty` : `${reference}: has no text member ${name}`);
+}
+
+/** What a parser says of invalid JSON quotes it; it must not be passed on. */
+function parseObject(text: string, reference: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch {}
+  throw new InputError(`${reference}: is not a JSON object`);
+}
+
+function credentialsOf(value: Readonly<Record<string, unknown>>, reference: string): Credentials {
+  const { ak, sk, security_token } = value;
+  if (typeof ak !== 'string' || ak === '' || typeof sk !== 'string' || sk === '') {
+    throw new InputError(`${reference}: needs the members "ak" and "sk"`);
+  }
+  return {
+    ak,
+    sk: new Secret(sk),
+    ...(typeof security_token === 'string' && security_token !== '' && { securityToken: new Secret(security_token) }),
+  };
+}

@@ -1,0 +1,358 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type SimulatedCluster, worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
+import { buildReport } from '../../lib/simulator/reports.ts';
+import { command } from '../support/command.ts';
+import { configOf, startWorld, type World, worldPolicy } from '../support/world.ts';
+
+const example = 'test/fixtures/published-example.json';
+const exampleNow = ['--now', '2025-04-19T12:00:00Z'];
+
+let world: World;
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterEach(() => {
+  expect(world.hss.pendingFaults()).toEqual([]);
+  world.hss.clusters = worldClusters();
+});
+afterAll(() => world.close());
+
+function write(name: string, text: string | Uint8Array): string {
+  const file = join(world.folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+const policyFile = (rules: string) => write('policy.yaml', `version: 1\nname: p\nrules:\n${rules}`);
+
+describe('the published example gives what its data say', () => {
+  test.each([
+    { rules: '  - {id: r, on: vulnerabilities, max: 0}', code: 1, count: 1, says: 'fail' },
+    { rules: '  - {id: r, on: vulnerabilities, max: 1}', code: 0, count: 1, says: 'pass' },
+    { rules: '  - {id: r, on: vulnerabilities, min_severity: Medium, max: 0}', code: 0, count: 0, says: 'pass' },
+    {
+      rules: '  - {id: r, on: vulnerabilities, where: \'image == "test-image"\', max: 0}',
+      code: 1,
+      count: 1,
+      says: 'fail',
+    },
+    { rules: '  - {id: r, on: privileged_containers, max: 0}', code: 1, count: 1, says: 'fail' },
+    {
+      rules: '  - {id: r, on: privileged_containers, where: \'status == "running"\', max: 0}',
+      code: 2,
+      count: 0,
+      says: 'undetermined',
+    },
+    { rules: '  - {id: r, on: baseline_checks, max: 0}', code: 1, count: 1, says: 'fail' },
+    { rules: "  - {id: r, on: cluster, where: 'pods > 0', max: 0}", code: 1, count: 1, says: 'fail' },
+    { rules: "  - {id: r, on: cluster, where: 'pods > 1', max: 0}", code: 0, count: 0, says: 'pass' },
+  ])('$rules: $says', async ({ rules, code, count, says }) => {
+    const ran = await command([
+      'gate',
+      '--report',
+      example,
+      '--policy',
+      policyFile(rules),
+      ...exampleNow,
+      '--format',
+      'json',
+    ]);
+    const result = JSON.parse(ran.stdout);
+    expect(ran.code).toBe(code);
+    expect(result).toMatchObject({
+      version: 1,
+      verdict: says,
+      cluster: { id: '27716-6331ef-02c62-11958-f55d39', name: 'test-cluster', category: 'CCE' },
+      report: { scanned_at: '2025-04-19T08:26:37.000Z', age_seconds: 12_803 },
+      rules: [{ id: 'r', count }],
+      counts: { vulnerabilities: { reported: 1, listed: 1 }, ports: { reported: 1, listed: 0 } },
+    });
+    expect(result.reasons.length > 0).toBe(says === 'undetermined');
+  });
+
+  test('and the whole result is as it was', async () => {
+    const ran = await command([
+      'gate',
+      '--report',
+      example,
+      '--policy',
+      'policies/production.yaml',
+      ...exampleNow,
+      '--format',
+      'json',
+    ]);
+    await expect(ran.stdout).toMatchFileSnapshot('../fixtures/published-example.result.json');
+  });
+});
+
+describe.each([1, 100, 100_000])('a report of %i vulnerabilities', (rows) => {
+  test('gives exactly what is in it, by three ways in', async () => {
+    const report = buildReport({
+      clusterId: 'c-1',
+      clusterName: 'sized',
+      category: 'CCE',
+      scannedAtMs: worldNowMs - 3_600_000,
+      seed: `rows ${rows}`,
+      rows: { vulnerabilities: rows },
+    });
+    const high = report.local_image_vul_list.filter((row) => row.severity_level === 'High').length;
+    const running = report.privileged_container_list.filter((row) => row.container_status === 'running').length;
+    const text = JSON.stringify(report);
+    const args = [
+      'gate',
+      '--policy',
+      write('world.yaml', worldPolicy),
+      '--now',
+      new Date(worldNowMs).toISOString(),
+      '--format',
+      'json',
+    ];
+
+    const file = await command([...args, '--report', write('report.json', text)]);
+    const piped = await command([...args, '--report', '-'], { stdin: text });
+    const packed = await command([...args, '--report', write('report.json.gz', gzipSync(text))]);
+
+    const result = JSON.parse(file.stdout);
+    expect(result.rules.map((rule: { count: number }) => rule.count)).toEqual([high, running]);
+    expect(file.code).toBe(high + running > 0 ? 1 : 0);
+    expect(piped).toEqual(file);
+    expect(packed).toEqual(file);
+  });
+});
+
+test('the same report through file, standard input and the live service gives the same bytes, source fields aside', async () => {
+  const [, prodUs] = worldClusters();
+  const newest = prodUs?.reports.at(-1);
+  const live = await world.run(['gate', '--cluster', 'prod-us', '--format', 'json']);
+  expect(world.hss.calls.at(-1)?.headers['x-language']).toBe('en-us');
+  const file = write('live.json', JSON.stringify(newest?.report));
+  const offline = await command([
+    'gate',
+    '--report',
+    file,
+    '--policy',
+    join(world.folder, 'production.yaml'),
+    '--now',
+    new Date(worldNowMs).toISOString(),
+    '--format',
+    'json',
+  ]);
+  expect(live.code).toBe(1);
+  expect(live.stdout.replace(`"id": "${newest?.id}"`, '"id": ""')).toBe(offline.stdout);
+});
+
+describe('by the config', () => {
+  test.each([
+    { cluster: 'prod-eu', code: 0, says: 'PASS prod-eu' },
+    { cluster: 'prod-us', code: 1, says: 'FAIL prod-us' },
+    { cluster: 'prod-apac', code: 2, says: 'report-missing: cluster prod-apac was never checked' },
+    {
+      cluster: 'prodeu',
+      code: 2,
+      says: 'cluster-absent: cluster prodeu: no report list of prod names it; did you mean prod-eu?',
+    },
+  ])('cluster $cluster: $says', async ({ cluster, code, says }) => {
+    const ran = await world.run(['gate', '--cluster', cluster]);
+    expect(ran.code).toBe(code);
+    expect(ran.stdout.replaceAll(/\s+/g, ' ')).toContain(says);
+  });
+
+  test('a cluster may be named by its id', async () => {
+    const id = worldClusters()[0]?.id as string;
+    expect((await world.run(['gate', '--cluster', id])).stdout).toContain('PASS prod-eu');
+  });
+
+  test('a name that two clusters have is refused, with their ids', async () => {
+    const [first] = worldClusters() as [SimulatedCluster];
+    world.hss.clusters = [first, { ...first, id: 'twin' }];
+    const ran = await world.run(['gate', '--cluster', 'prod-eu']);
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain(`is the name of several: ${first.id} in source prod, twin in source prod; ask by id`);
+  });
+
+  test('a report about another cluster is not judged', async () => {
+    world.hss.fail({ kind: 'wrong-cluster' }, { api: 'report' });
+    const ran = await world.run(['gate', '--cluster', 'prod-eu']);
+    expect(ran.code).toBe(2);
+    expect(ran.stdout).toContain('is about another cluster');
+  });
+
+  test('a report of 30 hours is stale, and a larger --max-age takes it', async () => {
+    expect((await world.run(['gate', '--cluster', 'analytics', '--format', 'json'])).code).toBe(1);
+    world.hss.clusters = worldClusters(worldNowMs - 30 * 3_600_000);
+    expect((await world.run(['gate', '--cluster', 'prod-eu'])).code).toBe(2);
+    expect((await world.run(['gate', '--cluster', 'prod-eu', '--max-age', '48h'])).code).toBe(0);
+  });
+});
+
+describe('what the world does is undetermined, with a message and exit code 2:', () => {
+  test.each([
+    {
+      why: 'HTML instead of JSON',
+      fault: { kind: 'html' },
+      says: 'a web page, so something in between answered',
+    },
+    { why: 'an empty body', fault: { kind: 'empty' }, says: 'report-unreadable: the report is empty' },
+    {
+      why: 'JSON that breaks off',
+      fault: { kind: 'truncated-json' },
+      says: 'report-truncated: the report ends at byte',
+    },
+    { why: 'counts that contradict', fault: { kind: 'contradiction', more: 3 }, says: 'count-mismatch' },
+    { why: 'a stale report', fault: { kind: 'stale', ageMs: 30 * 3_600_000 }, says: 'report-stale' },
+  ] as const)('$why', async ({ fault, says }) => {
+    world.hss.fail(fault, { api: 'report' });
+    const ran = await world.run(['gate', '--cluster', 'prod-eu']);
+    expect(ran.stdout).toContain(says);
+    expect(ran.code).toBe(2);
+  });
+
+  test('a wrong key', async () => {
+    const ran = await world.run(['gate', '--cluster', 'prod-eu'], { env: { HSS_SK: 'wrong-canary' } });
+    expect(ran.code).toBe(2);
+    expect(ran.stdout).toContain('source-unreachable');
+    expect(ran.stdout + ran.stderr).not.toMatch(/canary|AKWORLD|Signature|SignedHeaders/);
+    const steady = ran.stdout.replace(/request\s+[0-9a-f]{32}/, 'request 0123');
+    await expect(steady).toMatchFileSnapshot('../fixtures/wrong-key.txt');
+  });
+
+  test('an endpoint that nobody answers', async () => {
+    const closed = await startWorld({ config: (urls) => configOf({ ...urls, hss: 'http://127.0.0.1:9' }) });
+    try {
+      const ran = await closed.run(['gate', '--cluster', 'prod-eu']);
+      expect(ran.code).toBe(2);
+      expect(ran.stdout.replaceAll(/\s+/g, ' ')).toContain('source-unreachable: source prod');
+      expect(ran.stdout).toContain('refused');
+    } finally {
+      await closed.close();
+    }
+  }, 120_000);
+});
+
+describe('bad input ends with exit code 3 and says what, where and what to do:', () => {
+  test.each([
+    { args: ['gate'], says: 'needs either --report FILE --policy FILE or --cluster NAME' },
+    { args: ['gate', '--report', example], says: '--report needs --policy FILE' },
+    { args: ['gate', '--report', example, '--cluster', 'x'], says: 'needs either' },
+    { args: ['gate', '--cluster', 'x', '--policy', 'y'], says: 'leave out --policy' },
+    {
+      args: ['gate', '--report', 'nowhere.json', '--policy', 'policies/production.yaml'],
+      says: '--report nowhere.json: cannot be read (ENOENT)',
+    },
+    { args: ['gate', '--report', 'test', '--policy', 'policies/production.yaml'], says: '--report test: is a folder' },
+    { args: ['gate', '--report', '-', '--policy', 'policies/production.yaml'], says: 'nothing is piped into it' },
+    {
+      args: ['gate', '--report', example, '--policy', 'nowhere.yaml'],
+      says: 'policy nowhere.yaml: cannot be read (ENOENT)',
+    },
+    {
+      args: ['gate', '--report', example, '--policy', 'test/fixtures/policy-with-errors.yaml'],
+      says: 'policy-with-errors.yaml:7:5: rules[0].min_severty: unknown key; did you mean min_severity?',
+    },
+    {
+      args: ['gate', '--cluster', 'x', '--config', 'nowhere.yaml'],
+      says: 'config nowhere.yaml: cannot be read (ENOENT)',
+    },
+    {
+      args: ['gate', '--cluster', 'x', '--config', 'test/fixtures/config-with-errors.yaml'],
+      says: 'sources[0].region: is required',
+    },
+    { args: ['gate', '--reprot', 'x'], says: 'unknown option --reprot; did you mean --report?' },
+    {
+      args: ['gate', '--report', example, '--policy', 'policies/production.yaml', '--format', 'jsn'],
+      says: 'there is no format jsn; did you mean json?',
+    },
+    {
+      args: ['gate', '--report', example, '--policy', 'policies/production.yaml', '--out', 'json'],
+      says: '--out json: has to be FORMAT=FILE',
+    },
+    {
+      args: ['gate', '--report', example, '--policy', 'policies/production.yaml', '--max-age', '3'],
+      says: '--max-age 3: has to be a duration',
+    },
+    {
+      args: ['gate', '--report', example, '--policy', 'policies/production.yaml', '--now', 'noon'],
+      says: '--now noon: has to be a time',
+    },
+    { args: ['gat'], says: 'there is no command gat; did you mean gate?' },
+  ])('$args', async ({ args, says }) => {
+    const ran = await command(args);
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain(says);
+    expect(ran.stdout).toBe('');
+  });
+
+  test('a missing secret is named, and nothing is asked of HSS', async () => {
+    const before = world.hss.calls.length;
+    const ran = await world.run(['gate', '--cluster', 'prod-eu'], { env: { HSS_SK: undefined } });
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain('env://HSS: HSS_SK not set in the environment');
+    expect(world.hss.calls).toHaveLength(before);
+    // A pipeline needs no secret of a receiver.
+    expect((await world.run(['gate', '--cluster', 'prod-eu'], { env: { SLACK_URL: undefined } })).code).toBe(0);
+  });
+
+  test('an unknown source', async () => {
+    const ran = await world.run(['gate', '--cluster', 'prod-eu', '--source', 'prd']);
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain('there is no source prd; did you mean prod?');
+  });
+});
+
+describe('output', () => {
+  const args = ['gate', '--report', example, '--policy', 'policies/production.yaml', ...exampleNow];
+
+  test('goes to files in other formats, beside standard output', async () => {
+    const [json, table] = [join(world.folder, 'out.json'), join(world.folder, 'out.txt')];
+    const ran = await command([...args, '--out', `json=${json}`, '--out', `table=${table}`]);
+    expect(readFileSync(table, 'utf8')).toBe(ran.stdout);
+    expect(JSON.parse(readFileSync(json, 'utf8')).verdict).toBe('undetermined');
+  });
+
+  test('that cannot be written is an error, and the verdict was still told', async () => {
+    const ran = await command([...args, '--out', 'json=/nowhere/x.json']);
+    expect(ran.stdout).toContain('UNDETERMINED');
+    expect(ran).toMatchObject({ code: 3, stderr: 'portcullis: --out /nowhere/x.json: cannot be written (ENOENT)\n' });
+  });
+
+  test('has colour on a terminal, and none with NO_COLOR or elsewhere', async () => {
+    const sgr = '\u001b[';
+    expect((await command(args, { isTerminal: true })).stdout).toContain(sgr);
+    expect((await command(args, { isTerminal: true, env: { NO_COLOR: '1' } })).stdout).not.toContain(sgr);
+    expect((await command(args)).stdout).not.toContain(sgr);
+    expect((await command(args, { env: { FORCE_COLOR: '1' } })).stdout).toContain(sgr);
+  });
+
+  test('shows progress of a large report on a terminal, and removes it', async () => {
+    const big = write('big.json', `{"scan_time":1745051197000,"x":[${'"aaaaaaaaaaaaaaa",'.repeat(600_000)}1]}`);
+    const shown = await command(['gate', '--report', big, '--policy', 'policies/production.yaml', ...exampleNow], {
+      isTerminal: true,
+    });
+    expect(shown.stderr).toMatch(/reading the report: \d+ MB/);
+    expect(shown.stderr.endsWith('\r\u001b[K')).toBe(true);
+    const piped = await command(['gate', '--report', big, '--policy', 'policies/production.yaml', ...exampleNow]);
+    expect(piped.stderr).toBe('');
+  });
+
+  test('of help names every option', async () => {
+    const help = await command(['gate', '--help']);
+    expect(help.code).toBe(0);
+    for (const option of [
+      '--report',
+      '--policy',
+      '--cluster',
+      '--source',
+      '--config',
+      '--format',
+      '--out',
+      '--max-age',
+      '--strict',
+      '--now',
+    ]) {
+      expect(help.stdout).toContain(option);
+    }
+  });
+});

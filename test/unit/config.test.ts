@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../lib/config/parse.ts';
+import { formatIssue } from '../../lib/core/yaml.ts';
+
+const source = 'sources:\n  - {name: prod, region: ap-southeast-1, credentials: env://HSS, policy: p.yaml}\n';
+const chat = 'receivers:\n  - name: chat\n    slack: { webhook: env://SLACK }\n';
+const routes = 'routes:\n  - receivers: [chat]\n';
+const issuesOf = (text: string) => parseConfig(text, 'c.yaml').issues.map(formatIssue).join('\n');
+
+test('the config that ships is valid, and its paths are beside it', () => {
+  const { config, issues } = parseConfig(readFileSync('portcullis.yaml', 'utf8'), 'portcullis.yaml');
+  expect(issues.map(formatIssue)).toEqual([]);
+  expect(config?.sources[0]?.policy).toBe(resolve('policies/production.yaml'));
+});
+
+test('what is left out has its default', () => {
+  const { config } = parseConfig(`version: 1\n${source}`, '/etc/portcullis/c.yaml');
+  expect(config).toMatchObject({
+    sources: [{ enterprise_project_id: 'all_granted_eps', expect: [], policy: '/etc/portcullis/p.yaml' }],
+    receivers: [],
+    routes: [],
+    secretsMaxAgeMs: 900_000,
+  });
+});
+
+describe('an invalid config says what, where and what to do:', () => {
+  test.each([
+    { why: 'no source', text: 'version: 1\nsources: []', says: 'c.yaml:2:10: sources: needs a source' },
+    {
+      why: 'a typo',
+      text: `version: 1\n${source.replace('region', 'regoin')}`,
+      says: 'sources[0].regoin: unknown key; did you mean region?',
+    },
+    {
+      why: 'two sources of a name',
+      text: `version: 1\n${source}${source.split('\n')[1]}\n`,
+      says: 'sources[1].name: prod is there twice',
+    },
+    {
+      why: 'an endpoint in plain http',
+      text: `version: 1\n${source.replace('credentials', 'endpoint: http://hss.example, credentials')}`,
+      says: 'sources[0].endpoint: http is for loopback only; use https',
+    },
+    {
+      why: 'a receiver of no type',
+      text: `version: 1\n${source}receivers: [{name: chat}]\n${routes}`,
+      says: 'receivers[0]: chat has to be one of slack and webhook, and is neither',
+    },
+    {
+      why: 'a receiver of two types',
+      text: `version: 1\n${source}${chat}    webhook: { url: https://x.example }\n${routes}`,
+      says: 'and is both',
+    },
+    {
+      why: 'a webhook in plain http',
+      text: `version: 1\n${source}receivers: [{name: chat, webhook: {url: http://127.0.0.1:1}}]\n${routes}`,
+      says: 'is plain http; use https, or say insecure: true for a loopback address',
+    },
+    {
+      why: 'a webhook in plain http elsewhere',
+      text: `version: 1\n${source}receivers: [{name: chat, insecure: true, webhook: {url: http://x.example}}]\n${routes}`,
+      says: 'is plain http; http is for loopback only',
+    },
+    {
+      why: 'a route to nobody',
+      text: `version: 1\n${source}${chat}routes:\n  - receivers: [caht]\n`,
+      says: 'routes[0].receivers: there is no receiver caht; did you mean chat?',
+    },
+    {
+      why: 'no catch-all',
+      text: `version: 1\n${source}${chat}routes:\n  - {when: 'severity == "high"', receivers: [chat]}\n`,
+      says: 'routes: a catch-all is required',
+    },
+    { why: 'no route at all', text: `version: 1\n${source}${chat}`, says: 'routes: a catch-all is required' },
+    {
+      why: 'a route behind the catch-all',
+      text: `version: 1\n${source}${chat}${routes}  - receivers: [chat]\n`,
+      says: 'routes[1]: is never reached: routes[0] takes everything',
+    },
+    {
+      why: 'a receiver that no route leads to',
+      text: `version: 1\n${source}${chat}  - {name: x, slack: {webhook: env://X}}\n${routes}`,
+      says: 'receivers[1]: no route leads to x',
+    },
+    {
+      why: 'a route by what is not',
+      text: `version: 1\n${source}${chat}routes:\n  - {when: 'severity == "High"', receivers: [chat]}\n  - receivers: [chat]\n`,
+      says: 'routes[0].when: severity is never "High"; did you mean high?',
+    },
+  ])('$why', ({ text, says }) => {
+    expect(issuesOf(text)).toContain(says);
+  });
+
+  test('a secret in place of a reference is not shown back', () => {
+    for (const text of [
+      `version: 1\n${source}${chat.replace('env://SLACK', 'https://hooks.slack.com/services/T0/B0/canary')}${routes}`,
+      `version: 1\n${source.replace('env://HSS', 'canary')}`,
+      `version: 1\n${source.replace('credentials: env://HSS', 'sk: canary')}`,
+      `version: 1\n${source.replace('env://HSS', '{ak: canary, sk: canary}')}`,
+    ]) {
+      expect(issuesOf(text)).toMatch(/^c\.yaml:\d+:\d+: /);
+      expect(issuesOf(text)).not.toContain('canary');
+    }
+  });
+});

@@ -1,0 +1,130 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { InputError } from '../../lib/core/errors.ts';
+import { Secrets } from '../../lib/secrets/secrets.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'portcullis-secrets-'));
+const file = (name: string, text: string) => {
+  writeFileSync(join(folder, name), text);
+  return `file://${join(folder, name)}`;
+};
+
+function make(values: Record<string, string> = {}, env: Record<string, string> = {}) {
+  const fetched: string[] = [];
+  const clock = { nowMs: 0 };
+  const secrets = new Secrets({
+    env,
+    fetchAwsSecret: async (name) => {
+      fetched.push(name);
+      const value = values[name];
+      if (value === undefined) throw new InputError(`aws-sm://${name}: none`);
+      return value;
+    },
+    nowMs: () => clock.nowMs,
+    maxAgeMs: 1000,
+  });
+  return { secrets, fetched, clock, values };
+}
+
+describe('a single value', () => {
+  test.each([
+    { from: 'the environment', reference: () => 'env://URL' },
+    { from: 'a file', reference: () => file('one', 'https://x.example/canary\n') },
+    { from: 'a member of a file', reference: () => `${file('many', '{"a":{},"url":"https://x.example/canary"}')}#url` },
+    { from: 'Secrets Manager', reference: () => 'aws-sm://portcullis/url' },
+    { from: 'a member in Secrets Manager', reference: () => 'aws-sm://portcullis/json#url' },
+  ])('comes from $from', async ({ reference }) => {
+    const value = 'https://x.example/canary';
+    const { secrets } = make(
+      { 'portcullis/url': value, 'portcullis/json': JSON.stringify({ url: value }) },
+      { URL: value },
+    );
+    expect((await secrets.secret(reference())(false)).reveal()).toBe(value);
+  });
+
+  test.each([
+    { reference: 'env://NONE', says: 'env://NONE: NONE is not set in the environment' },
+    { reference: 'file:///nowhere/x', says: 'file:///nowhere/x: cannot be read (ENOENT)' },
+    { reference: 'aws-sm://none', says: 'aws-sm://none: none' },
+    { reference: 'aws-sm://text#member', says: 'aws-sm://text#member: is not a JSON object' },
+    { reference: 'aws-sm://json#other', says: 'aws-sm://json#other: has no text member other' },
+    { reference: 'aws-sm://empty', says: 'aws-sm://empty: is empty' },
+  ])('that is missing is an error of the input: $says', async ({ reference, says }) => {
+    const { secrets } = make({ text: 'canary{', json: '{"a":"canary"}', empty: '' });
+    const error = await secrets
+      .secret(reference)(false)
+      .catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(InputError);
+    expect((error as Error).message).toBe(says);
+    expect((error as Error).message).not.toContain('canary');
+  });
+});
+
+describe('credentials', () => {
+  test('come from the variables that share a prefix', async () => {
+    const { secrets } = make({}, { X_AK: 'ak', X_SK: 'sk', X_SECURITY_TOKEN: 'token' });
+    const { ak, sk, securityToken } = await secrets.credentials('env://X')(false);
+    expect([ak, sk.reveal(), securityToken?.reveal()]).toEqual(['ak', 'sk', 'token']);
+  });
+
+  test('come from a JSON document, with or without a token', async () => {
+    const { secrets } = make({ a: '{"ak":"ak","sk":"sk","security_token":"token"}', b: '{"ak":"ak","sk":"sk"}' });
+    expect((await secrets.credentials('aws-sm://a')(false)).securityToken?.reveal()).toBe('token');
+    expect(await secrets.credentials('aws-sm://b')(false)).not.toHaveProperty('securityToken');
+  });
+
+  test.each(['{"ak":"canary"}', '[]', 'canary', '{"ak":"","sk":"canary"}'])(
+    'that lack a part are refused: %s',
+    async (text) => {
+      const { secrets } = make({ a: text });
+      const error = (await secrets
+        .credentials('aws-sm://a')(false)
+        .catch((e: unknown) => e)) as Error;
+      expect(error).toBeInstanceOf(InputError);
+      expect(error.message).not.toContain('canary');
+    },
+  );
+});
+
+describe('a fetched secret', () => {
+  test('is used until it is old, then fetched again', async () => {
+    const { secrets, fetched, clock } = make({ a: '1' });
+    const give = secrets.secret('aws-sm://a');
+    await give(false);
+    clock.nowMs = 999;
+    await give(false);
+    expect(fetched).toEqual(['a']);
+    clock.nowMs = 1000;
+    await give(false);
+    expect(fetched).toEqual(['a', 'a']);
+  });
+
+  test('is fetched anew when the other side refused it', async () => {
+    const { secrets, values } = make({ a: 'old' });
+    const give = secrets.secret('aws-sm://a');
+    expect((await give(false)).reveal()).toBe('old');
+    values.a = 'new';
+    expect((await give(false)).reveal()).toBe('old');
+    expect((await give(true)).reveal()).toBe('new');
+    expect((await give(false)).reveal()).toBe('new');
+  });
+
+  test('is fetched once for many who ask at the same time', async () => {
+    const { secrets, fetched } = make({ a: '{"x":"1","y":"2"}' });
+    await Promise.all(
+      ['aws-sm://a#x', 'aws-sm://a#y', 'aws-sm://a'].map((reference) => secrets.secret(reference)(false)),
+    );
+    expect(fetched).toEqual(['a']);
+  });
+
+  test('that could not be fetched is asked for again', async () => {
+    const { secrets, fetched, values } = make();
+    const give = secrets.secret('aws-sm://a');
+    await expect(give(false)).rejects.toThrow(InputError);
+    values.a = '1';
+    expect((await give(false)).reveal()).toBe('1');
+    expect(fetched).toEqual(['a', 'a']);
+  });
+});

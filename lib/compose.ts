@@ -16,8 +16,6 @@ import { createPacers } from './hss/pacer.ts';
 import { type ReadOptions, readReport } from './hss/read-report.ts';
 import { defaultLimits, type ReportLimits } from './hss/report-stream.ts';
 import { createHttp, type Http } from './http/request.ts';
-import { createSlackNotifier } from './notifiers/slack.ts';
-import { createWebhookNotifier } from './notifiers/webhook.ts';
 import { Secrets } from './secrets/secrets.ts';
 import { awsSecrets } from './secrets/secrets-manager.ts';
 
@@ -113,7 +111,7 @@ export async function compose(config: Config, world: World): Promise<App> {
           sources,
           readReport,
           routes: config.routes,
-          notifiers: options.notifiers ?? new Map(config.receivers.map((r) => [r.name, notifier(r, secrets, edges)])),
+          notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secrets, edges)),
           log,
           ...(options.onEvaluation && { onEvaluation: options.onEvaluation }),
         },
@@ -125,15 +123,25 @@ export async function compose(config: Config, world: World): Promise<App> {
   };
 }
 
-function notifier(
-  receiver: Receiver,
-  secrets: Secrets,
-  edges: { http: Http; clock: Clock; random: () => number },
-): Notifier {
-  const { name, slack, webhook } = receiver;
-  if (slack !== undefined)
+interface NotifierEdges {
+  readonly http: Http;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+async function notifiersOf(receivers: readonly Receiver[], secrets: Secrets, edges: NotifierEdges) {
+  const made = receivers.map(async (receiver) => [receiver.name, await notifier(receiver, secrets, edges)] as const);
+  return new Map(await Promise.all(made));
+}
+
+/** Each type's code is loaded when there is a receiver of it: a gate needs none. */
+async function notifier({ name, slack, webhook }: Receiver, secrets: Secrets, edges: NotifierEdges): Promise<Notifier> {
+  if (slack !== undefined) {
+    const { createSlackNotifier } = await import('./notifiers/slack.ts');
     return createSlackNotifier({ receiver: name, webhook: secrets.secret(slack.webhook), ...edges });
+  }
   if (webhook === undefined) throw new InputError(`receiver ${name}: has no type`);
+  const { createWebhookNotifier } = await import('./notifiers/webhook.ts');
   return createWebhookNotifier({
     receiver: name,
     url: secretReference.test(webhook.url) ? secrets.secret(webhook.url) : new URL(webhook.url),

@@ -71,7 +71,15 @@ export async function gate(
     const cluster = { id: only.row.clusterId, name: only.row.clusterName, category: only.row.category };
     return undetermined(cluster, [{ kind: 'cluster-absent', message }], judgeBy(only.source));
   }
-  return judgeCluster(only.source.reports, only.row, judgeBy(only.source), signal);
+  const evaluation = await judgeCluster(only.source.reports, only.row, judgeBy(only.source), signal);
+  return only.row.clusterId === request.cluster ? evaluation : doubted(evaluation, reasons);
+}
+
+/** A source that could not be looked at may have a cluster of the same name: the one that passes may be the wrong one. */
+function doubted(evaluation: Evaluation, reasons: readonly Reason[]): Evaluation {
+  if (reasons.length === 0) return evaluation;
+  const verdict = evaluation.verdict === 'pass' ? 'undetermined' : evaluation.verdict;
+  return { ...evaluation, verdict, reasons: [...evaluation.reasons, ...reasons] };
 }
 
 function chooseSources(name: string | undefined, sources: readonly WatchedSource[]): readonly WatchedSource[] {

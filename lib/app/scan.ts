@@ -37,8 +37,11 @@ export interface ScanSummary {
  */
 export async function scan(edges: ScanEdges, nowMs: number, signal?: AbortSignal): Promise<ScanSummary> {
   const run = new Run(edges, nowMs, signal);
-  await Promise.all(edges.sources.map((source) => run.source(source)));
-  return run.summary();
+  const done = await Promise.allSettled(edges.sources.map((source) => run.source(source)));
+  const summary = await run.summary();
+  // An internal error is told only when all the rest is done.
+  for (const one of done) if (one.status === 'rejected') throw one.reason;
+  return summary;
 }
 
 /** Undetermined for a reason that lies with the looking, not with what was seen. */
@@ -98,8 +101,7 @@ class Run {
       reasons: reasons.map((reason) => reason.kind),
     });
     for (const reason of reasons) {
-      if (notLookedAt.has(reason.kind))
-        this.#failures.push(`cluster ${cluster.name}: ${reason.message}`);
+      if (notLookedAt.has(reason.kind)) this.#failures.push(`cluster ${cluster.name}: ${reason.message}`);
     }
     this.#edges.onEvaluation?.(source.name, evaluation);
     for (const [receiver, part] of routed(this.#edges.routes, source.name, evaluation)) {

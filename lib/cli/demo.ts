@@ -140,8 +140,8 @@ function firstLines(text: string, count: number): string {
 
 const nextSteps = `1. A report at hand needs no account:
      npm run -s portcullis -- gate --report report.json --policy policies/production.yaml
-2. For live reports edit portcullis.yaml (region, policy), give the keys of an IAM user that may read HSS,
-   and look at what would be sent before anything is:
+2. For live reports edit portcullis.yaml: the region, credentials: env://HUAWEICLOUD_SDK, the receivers. Give the keys of
+   an IAM user that may read HSS, and look at what would be sent before anything is:
      export HUAWEICLOUD_SDK_AK=... HUAWEICLOUD_SDK_SK=...
      npm run -s portcullis -- scan --dry-run
 3. Run scan on a schedule, and gate --cluster NAME in the pipeline. README.md goes on from here.

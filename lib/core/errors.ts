@@ -21,7 +21,8 @@ export class UndeterminedError extends Error {
   }
 
   get reason(): Reason {
-    return { kind: this.kind, message: this.message };
+    const { kind, message, retryAfterMs } = this;
+    return { kind, message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   }
 }
 

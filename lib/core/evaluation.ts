@@ -29,6 +29,8 @@ export interface Reason {
   readonly list?: ListName;
   /** The rules that cannot be judged because of it; absent: all of them. */
   readonly rules?: readonly string[];
+  /** When it may be worth while to ask again, from the evaluation on. */
+  readonly retryAfterMs?: number;
 }
 
 /** Something that is odd but decides nothing: a mismatch no rule depends on, a check the policy relaxed. */

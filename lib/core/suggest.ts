@@ -10,8 +10,9 @@ export function suggest(word: string, known: readonly string[]): string | undefi
     : undefined;
 }
 
-/** `; did you mean x?`, or what there is to choose from when nothing is near. */
+/** `; did you mean x?`, or what there is to choose from when nothing is near; empty when there is nothing. */
 export function hint(word: string, known: readonly string[]): string {
+  if (known.length === 0) return '';
   const near = suggest(word, known);
   return near === undefined ? `; known: ${known.join(', ')}` : `; did you mean ${near}?`;
 }

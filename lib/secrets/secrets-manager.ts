@@ -10,7 +10,11 @@ export function awsSecrets(options: { endpoint?: string | undefined } = {}): Fet
   const load = async () => {
     const { SecretsManagerClient, GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
     const { endpoint } = options;
-    const sdk = new SecretsManagerClient({ ...(endpoint !== undefined && { endpoint }), maxAttempts: 3 });
+    const sdk = new SecretsManagerClient({
+      ...(endpoint !== undefined && { endpoint }),
+      maxAttempts: 3,
+      requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 },
+    });
     return async (name: string) => (await sdk.send(new GetSecretValueCommand({ SecretId: name }))).SecretString;
   };
   return async (name) => {

@@ -188,6 +188,29 @@ describe('by the config', () => {
   });
 });
 
+test('a name is not believed while another source could not be asked for it', async () => {
+  const twice = await startWorld({
+    config: (urls) => {
+      const [head, ...rest] = configOf(urls).split('receivers:');
+      const source = (head ?? '').slice((head ?? '').indexOf('  - name: prod'));
+      const other = source
+        .replace('name: prod', 'name: other')
+        .replace(/endpoint: http.*/, 'endpoint: http://127.0.0.1:9');
+      return `${head}${other}receivers:${rest.join('receivers:')}`;
+    },
+  });
+  try {
+    const byName = await twice.run(['gate', '--cluster', 'prod-eu']);
+    expect(byName.code).toBe(2);
+    expect(byName.stdout).toContain('source-unreachable: source other');
+    expect((await twice.run(['gate', '--cluster', 'prod-us'])).code).toBe(1);
+    expect((await twice.run(['gate', '--cluster', worldClusters()[0]?.id as string])).code).toBe(0);
+    expect((await twice.run(['gate', '--cluster', 'prod-eu', '--source', 'prod'])).code).toBe(0);
+  } finally {
+    await twice.close();
+  }
+}, 60_000);
+
 describe('what the world does is undetermined, with a message and exit code 2:', () => {
   test.each([
     {

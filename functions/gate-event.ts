@@ -1,0 +1,92 @@
+import * as z from 'zod/mini';
+import type { GateRequest } from '../lib/app/gate.ts';
+import { InputError } from '../lib/core/errors.ts';
+import { Duration } from '../lib/core/policy/schema.ts';
+import { terminalText } from '../lib/core/render/escape.ts';
+import { hint } from '../lib/core/suggest.ts';
+
+const Fields = z.strictObject({
+  cluster: z.string().check(z.minLength(1), z.maxLength(256)),
+  source: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
+  max_age: z.optional(Duration),
+  strict: z.optional(z.boolean()),
+});
+
+const meanings: Readonly<Record<string, string>> = {
+  cluster: 'the name or id of a cluster',
+  source: 'the name of a source',
+  max_age: 'a duration such as 26h, 7d or 1d12h',
+  strict: 'true or false',
+};
+
+/** A call of a function URL, payload format 2.0, as far as it is looked at. */
+const UrlEvent = z.object({
+  requestContext: z.object({ http: z.object({ method: z.string() }) }),
+  rawQueryString: z.optional(z.string()),
+  body: z.nullish(z.string()),
+  isBase64Encoded: z.optional(z.boolean()),
+});
+type UrlEvent = z.infer<typeof UrlEvent>;
+
+/**
+ * What is asked of the gate: by a function URL with POST (a JSON body) or GET (a query string), or by the event itself
+ * of a direct invocation. Nothing in it is passed over: a field that is not understood could be the one that matters.
+ * @throws {InputError} everything that is wrong with it
+ */
+export function parseGateEvent(event: unknown): GateRequest {
+  const url = z.safeParse(UrlEvent, event);
+  const parsed = z.safeParse(Fields, url.success ? fieldsOf(url.data) : event);
+  if (!parsed.success) throw new InputError(parsed.error.issues.map(describe).join('\n'));
+  const { cluster, source, max_age, strict } = parsed.data;
+  return { cluster, source, options: { maxReportAgeMs: max_age, strict } };
+}
+
+function fieldsOf(event: UrlEvent): unknown {
+  const { method } = event.requestContext.http;
+  const query = event.rawQueryString ?? '';
+  if (method === 'GET') {
+    if (event.body) throw new InputError('GET takes its fields in the query string, and not in a body');
+    return queryFields(new URLSearchParams(query));
+  }
+  if (method !== 'POST') throw new InputError(`${shown(method)}: only POST and GET are answered`);
+  if (query !== '') throw new InputError('POST takes its fields in a JSON body, and not in the query string');
+  return parseBody(event);
+}
+
+function queryFields(query: URLSearchParams): unknown {
+  const fields = new Map<string, unknown>();
+  for (const [name, value] of query) {
+    if (fields.has(name)) throw new InputError(`${shown(name)}: is there twice`);
+    fields.set(name, name === 'strict' && (value === 'true' || value === 'false') ? value === 'true' : value);
+  }
+  return Object.fromEntries(fields);
+}
+
+function parseBody({ body, isBase64Encoded }: UrlEvent): unknown {
+  if (!body) throw new InputError('the body is empty: it has to be JSON such as {"cluster":"prod-eu"}');
+  try {
+    const bytes = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8');
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new InputError('the body is not JSON');
+  }
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys
+      .slice(0, 5)
+      .map((key) => `there is no field ${shown(key)}${hint(key, Object.keys(meanings))}`)
+      .join('\n');
+  }
+  const [field] = issue.path;
+  const meaning = typeof field === 'string' ? meanings[field] : undefined;
+  return meaning === undefined
+    ? 'a request has to be an object such as {"cluster":"prod-eu"}'
+    : `${String(field)}: has to be ${meaning}`;
+}
+
+/** What a caller wrote goes back into the answer. */
+function shown(text: string): string {
+  return terminalText(text, 60);
+}

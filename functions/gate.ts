@@ -1,0 +1,76 @@
+import process from 'node:process';
+import { InputError } from '../lib/core/errors.ts';
+import { type Evaluation, httpStatuses } from '../lib/core/evaluation.ts';
+import { jsonText } from '../lib/core/render/escape.ts';
+import { renderJson } from '../lib/core/render/json.ts';
+import { withDeadline } from './deadline.ts';
+import { parseGateEvent } from './gate-event.ts';
+import { createInstance, describeError, type Instance } from './instance.ts';
+import type { Invocation } from './invocation.ts';
+
+/** For a function URL and for a direct invocation alike. */
+export interface GateAnswer {
+  /** 200 pass, 409 fail, 503 undetermined, 400 invalid input, 500 internal error. */
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The result as of `--format json`; with 400 and 500 `{"version":1,"error":{"kind","message"}}`. */
+  readonly body: string;
+}
+
+/** Enough to render the verdict and to be given up in good time. */
+const marginMs = 3_000;
+
+const instance = createInstance(process.env, (line) => process.stdout.write(line));
+
+export function handler(event: unknown, invocation: Invocation): Promise<GateAnswer> {
+  return answerGate(event, invocation, instance);
+}
+
+/** Whatever goes wrong is an answer, and no answer but that of a verdict is 200. */
+export async function answerGate(event: unknown, invocation: Invocation, instance: Instance): Promise<GateAnswer> {
+  const { log } = instance;
+  instance.begin(invocation.awsRequestId);
+  try {
+    const request = parseGateEvent(event);
+    const evaluation = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, async (signal) =>
+      (await instance.app()).gate(request, Date.now(), signal),
+    );
+    const given = verdictAnswer(evaluation);
+    const { verdict, cluster, report } = evaluation;
+    log('info', 'gate answered', { status: given.statusCode, verdict, cluster: cluster.name, report: report.id });
+    return given;
+  } catch (error) {
+    if (error instanceof InputError) {
+      log('warn', 'invalid input', { status: 400, reason: error.message });
+      return answer(400, errorBody('invalid-input', error.message));
+    }
+    instance.discard();
+    log('error', 'internal error, not a verdict', { status: 500, error: describeError(error) });
+    const message = `internal error, not a verdict; the function's log has it under request ${invocation.awsRequestId}`;
+    return answer(500, errorBody('internal-error', message));
+  }
+}
+
+function verdictAnswer(evaluation: Evaluation): GateAnswer {
+  const { verdict, reasons } = evaluation;
+  // An answer without a status would be a 200 of the function URL.
+  if (!Object.hasOwn(httpStatuses, verdict)) throw new Error('there is no such verdict');
+  const waits = reasons
+    .filter(({ kind }) => kind === 'source-throttled')
+    .map((reason) => reason.retryAfterMs ?? 60_000);
+  const isThrottled = verdict === 'undetermined' && waits.length > 0;
+  const headers = isThrottled ? { 'retry-after': String(Math.ceil(Math.max(...waits) / 1000)) } : undefined;
+  return answer(httpStatuses[verdict], renderJson(evaluation), headers);
+}
+
+function errorBody(kind: 'invalid-input' | 'internal-error', message: string): string {
+  return `${jsonText({ version: 1, error: { kind, message } }, 2)}\n`;
+}
+
+function answer(statusCode: number, body: string, headers: Readonly<Record<string, string>> = {}): GateAnswer {
+  return {
+    statusCode,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
+    body,
+  };
+}

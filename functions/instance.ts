@@ -1,0 +1,59 @@
+import { join, resolve } from 'node:path';
+import type { Log } from '../lib/app/ports.ts';
+import { type App, compose, loadConfig } from '../lib/compose.ts';
+
+/** What outlives an invocation of a function, as long as its instance is warm. */
+export interface Instance {
+  /** Made when it is first asked for. @throws {InputError} the config or a secret; the next call tries again */
+  app(): Promise<App>;
+  /** Make another app the next time: this one may be what went wrong, or still wait for an answer. */
+  discard(): void;
+  readonly log: Log;
+  /** The invocation that the lines of the log belong to from now on. */
+  begin(requestId: string): void;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** @param write takes the lines of the log, one JSON object each */
+export function createInstance(env: Env, write: (line: string) => void): Instance {
+  let app: Promise<App> | undefined;
+  let request = '';
+
+  function log(level: string, msg: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, request, ...fields })}\n`);
+  }
+
+  async function start(): Promise<App> {
+    return compose(await loadConfig(configPath(env)), { env, log });
+  }
+
+  return {
+    async app() {
+      app ??= start();
+      try {
+        return await app;
+      } catch (error) {
+        app = undefined;
+        throw error;
+      }
+    },
+    discard() {
+      app = undefined;
+    },
+    log,
+    begin(requestId) {
+      request = requestId;
+    },
+  };
+}
+
+/** `PORTCULLIS_CONFIG`, or the file beside the bundle. */
+function configPath({ PORTCULLIS_CONFIG, LAMBDA_TASK_ROOT = '.' }: Env): string {
+  return PORTCULLIS_CONFIG ? resolve(LAMBDA_TASK_ROOT, PORTCULLIS_CONFIG) : join(LAMBDA_TASK_ROOT, 'portcullis.yaml');
+}
+
+/** For the log alone. */
+export function describeError(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

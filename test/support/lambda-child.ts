@@ -1,0 +1,51 @@
+import { registerHooks } from 'node:module';
+import { join } from 'node:path';
+
+/**
+ * The process of a Lambda instance: loads `NAME.mjs` from the task root and calls what it exports, for the test that
+ * started it. No more of Lambda than a handler can see.
+ */
+
+/** What the parent sends. */
+export interface Ask {
+  readonly event: unknown;
+  readonly requestId: string;
+  readonly remainingMs: number;
+}
+
+/** What the parent gets; a handler that threw is an `error`. */
+export interface Told {
+  readonly value?: unknown;
+  readonly error?: { readonly name: string; readonly message: string };
+  /** Names of the files loaded so far from the task root. */
+  readonly loaded: readonly string[];
+  readonly nodeVersion: string;
+}
+
+const root = process.env.LAMBDA_TASK_ROOT ?? '';
+const [file = '', name = ''] = (process.env._HANDLER ?? '').split('.');
+
+const loaded: string[] = [];
+registerHooks({
+  load(url, context, next) {
+    if (url.includes(root)) loaded.push(url.slice(url.lastIndexOf('/') + 1));
+    return next(url, context);
+  },
+});
+
+type Handler = (event: unknown, context: object) => Promise<unknown>;
+const { [name]: handler } = (await import(join(root, `${file}.mjs`))) as Record<string, Handler>;
+
+process.on('message', async ({ event, requestId, remainingMs }: Ask) => {
+  const endMs = performance.now() + remainingMs;
+  const context = { awsRequestId: requestId, getRemainingTimeInMillis: () => endMs - performance.now() };
+  const told = { loaded, nodeVersion: process.version };
+  try {
+    // Lambda serializes what comes back.
+    const value = JSON.parse(JSON.stringify(await handler?.(event, context)));
+    process.send?.({ ...told, value } satisfies Told);
+  } catch (error) {
+    const { name: kind, message } = error as Error;
+    process.send?.({ ...told, error: { name: kind, message } } satisfies Told);
+  }
+});

@@ -1,0 +1,87 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Ask, Told } from './lambda-child.ts';
+
+export interface LambdaOptions {
+  /** Where the package was unpacked. */
+  readonly root: string;
+  /** As the template says it: `gate.handler`. */
+  readonly handler: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** An instance of a packaged function: a process of its own, with nothing of the project around it. */
+export interface Lambda {
+  invoke(event: unknown, options?: Partial<Omit<Ask, 'event'>>): Promise<Told>;
+  /** The lines of the log so far. */
+  log(): { readonly [field: string]: unknown }[];
+  /** All that was written, standard error included. */
+  output(): string;
+  close(): Promise<void>;
+}
+
+export function startLambda({ root, handler, env = {} }: LambdaOptions): Lambda {
+  const child: ChildProcess = fork(join(import.meta.dirname, 'lambda-child.ts'), {
+    cwd: root,
+    env: { LAMBDA_TASK_ROOT: root, _HANDLER: handler, AWS_REGION: 'eu-west-1', ...env },
+    execArgv: [],
+    silent: true,
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const ended = once(child, 'exit');
+  return {
+    async invoke(event, { requestId = 'r-1', remainingMs = 60_000 } = {}) {
+      child.send({ event, requestId, remainingMs } satisfies Ask);
+      const gone = ended.then(() => Promise.reject(new Error(`the function ended\n${stderr}`)));
+      const [told] = (await Promise.race([once(child, 'message'), gone])) as [Told];
+      return told;
+    },
+    log: () =>
+      stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line)),
+    output: () => stdout + stderr,
+    async close() {
+      child.kill();
+      await ended;
+    },
+  };
+}
+
+/** A call of a function URL, payload format 2.0. */
+export function urlEvent(call: {
+  readonly method?: string;
+  readonly query?: string;
+  readonly body?: string;
+  readonly isBase64Encoded?: boolean;
+}): object {
+  const { method = 'POST', query = '', body, isBase64Encoded = false } = call;
+  return {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: '/',
+    rawQueryString: query,
+    headers: { 'content-type': 'application/json', host: 'abc.lambda-url.eu-west-1.on.aws' },
+    requestContext: {
+      accountId: '123456789012',
+      authorizer: { iam: { accessKey: 'ASIAEXAMPLE', userArn: 'arn:aws:sts::123456789012:assumed-role/ci/run' } },
+      domainName: 'abc.lambda-url.eu-west-1.on.aws',
+      http: { method, path: '/', protocol: 'HTTP/1.1', sourceIp: '192.0.2.1', userAgent: 'curl/8' },
+      requestId: 'e1506fd5-9e7b-434f-bd42-4f8fa224b599',
+      routeKey: '$default',
+      stage: '$default',
+      timeEpoch: 1_793_606_400_000,
+    },
+    ...(body !== undefined && { body }),
+    isBase64Encoded,
+  };
+}

@@ -1,4 +1,5 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
+import { compileFast } from './fast-expression.ts';
 import { type FieldType, type Finding, type FindingKind, fields } from './report.ts';
 import { findingSeverities } from './severity.ts';
 import { hint } from './suggest.ts';
@@ -50,20 +51,26 @@ export function compileExpression(types: FieldTypes, text: string): Expression |
   const named = new Set<string>();
   const found = findProblem(parsed.ast, types, named);
   if (found !== undefined) return found;
+  const test = compileFast(parsed.ast, { fieldOf: reserve, typeOf: (field) => plainType(types[field]) });
+  return { text, fields: named, equalities: equalities(parsed.ast, types), test: test ?? walkTree(parsed, types) };
+}
+
+/** Evaluation by the library. */
+function walkTree(parsed: ParseResult, types: FieldTypes): Expression['test'] {
   const view = new View(types);
-  return {
-    text,
-    fields: named,
-    equalities: equalities(parsed.ast, types),
-    test(finding) {
-      view.finding = finding;
-      try {
-        return parsed(view.variables) === true;
-      } catch {
-        return undefined;
-      }
-    },
+  return (finding) => {
+    view.finding = finding;
+    try {
+      return parsed(view.variables) === true;
+    } catch {
+      return undefined;
+    }
   };
+}
+
+function plainType(type: FieldTypes[string] | undefined): 'text' | 'int' | undefined {
+  if (type === undefined || type === 'time') return undefined;
+  return type === 'int' ? 'int' : 'text';
 }
 
 const celTypes: Readonly<Record<FieldType, string>> = {

@@ -16,7 +16,8 @@ export function compareFindings(kind: FindingKind): (a: Finding, b: Finding) => 
       if (difference !== 0) return difference;
     }
     for (const field of rest) {
-      const difference = compareValues(shown(field, a[field]), shown(field, b[field]));
+      const [left, right] = [a[field], b[field]];
+      const difference = left === right ? 0 : compareValues(shown(field, left), shown(field, right));
       if (difference !== 0) return difference;
     }
     return 0;

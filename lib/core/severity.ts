@@ -17,9 +17,11 @@ export function findingSeverity(text: string | undefined): FindingSeverity {
   return byLowerCase.get((text ?? '').trim().toLowerCase()) ?? 'Unknown';
 }
 
+const ranks: Readonly<Record<FindingSeverity, number>> = { Unknown: 0, Critical: 1, High: 2, Medium: 3, Low: 4 };
+
 /** 0 is the worst. */
 export function severityRank(severity: FindingSeverity): number {
-  return findingSeverities.indexOf(severity);
+  return ranks[severity];
 }
 
 /** The worst severity among rules; of none, that of a rule that does not say. */

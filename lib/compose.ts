@@ -3,6 +3,7 @@ import { type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
 import type { Bytes, Clock, Log, Notifier, ReportReader } from './app/ports.ts';
 import { type ScanEdges, type ScanSummary, scan } from './app/scan.ts';
+import type { StateStore } from './app/state.ts';
 import type { WatchedSource } from './app/watched.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
@@ -15,7 +16,9 @@ import { systemClock } from './hss/clock.ts';
 import { createPacers } from './hss/pacer.ts';
 import { type ReadOptions, readReport } from './hss/read-report.ts';
 import { defaultLimits, type ReportLimits } from './hss/report-stream.ts';
-import { createHttp, type Http } from './http/request.ts';
+import { createGuard } from './http/addresses.ts';
+import { createHttp, type Http, HttpError } from './http/request.ts';
+import { createPace } from './notifiers/pace.ts';
 import { Secrets } from './secrets/secrets.ts';
 import { awsSecrets } from './secrets/secrets-manager.ts';
 
@@ -33,13 +36,19 @@ export interface App {
   gate(request: GateRequest, nowMs: number, signal?: AbortSignal): Promise<Evaluation>;
   /** @throws {InputError} a secret that is missing, before anything is done */
   scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
+  /** By the receiver's name. */
+  notifiers(): Promise<ReadonlyMap<string, Notifier>>;
+  /** The memory of alerts. @throws {InputError} it cannot be opened */
+  store(): Promise<StateStore>;
   /** Ends what is still under way. */
   close(): Promise<void>;
 }
 
 export interface ScanOptions {
-  readonly onEvaluation?: ScanEdges['onEvaluation'];
-  /** In place of the receivers' own: for a dry run. */
+  readonly onCluster?: ScanEdges['onCluster'];
+  /**
+   * For a dry run: in place of the receivers' own, and nothing is remembered.
+   */
   readonly notifiers?: ReadonlyMap<string, Notifier>;
 }
 
@@ -101,53 +110,126 @@ export async function compose(config: Config, world: World): Promise<App> {
     }),
   );
   const readReport = reader({ limits: limitsOf(config) });
-  const edges = { http, clock, random };
+  let opened: Promise<StateStore> | undefined;
+  const store = () => {
+    opened ??= openState(config, env);
+    // What could not be opened is tried again.
+    opened.catch(() => {
+      opened = undefined;
+    });
+    return opened;
+  };
+  // Endpoints of HSS are the operator's choice. Where receivers are is up to whoever has their DNS or their secret.
+  const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
   return {
     gate: (request, nowMs, signal) => gate(request, { sources, readReport }, nowMs, signal),
     async scan(nowMs, options = {}, signal) {
       await checkSecrets(config, secrets);
+      const kept = await store();
       return scan(
         {
           sources,
           readReport,
+          store: options.notifiers === undefined ? kept : await readOnly(kept),
           routes: config.routes,
+          announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
+          options: followOptions(config),
           notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secrets, edges)),
           log,
-          ...(options.onEvaluation && { onEvaluation: options.onEvaluation }),
+          ...(options.onCluster && { onCluster: options.onCluster }),
         },
         nowMs,
         signal,
       );
     },
-    close: () => http.close(),
+    notifiers: () => notifiersOf(config.receivers, secrets, edges),
+    store,
+    async close() {
+      await Promise.all([http, ...edges.clients.values()].map((one) => one.close()));
+      await (await opened)?.close();
+    },
   };
 }
 
+/** `PORTCULLIS_STATE` stands above the config: a deployment names its own table. */
+async function openState(config: Config, env: World['env']): Promise<StateStore> {
+  const { openStore } = await import('./stores/open.ts');
+  return openStore(env.PORTCULLIS_STATE || config.state, { folder: config.folder });
+}
+
+/** What is there, with all that is written kept aside: a dry run remembers nothing. */
+async function readOnly(store: StateStore): Promise<StateStore> {
+  const { createOverlayStore } = await import('./stores/overlay.ts');
+  return createOverlayStore(store);
+}
+
+function followOptions({ alerts }: Config): ScanEdges['options'] {
+  return {
+    reopenWithinMs: alerts.reopen_within,
+    maxDrop: alerts.max_coverage_drop,
+    settlesAfter: alerts.coverage_settles_after,
+    forgetAfterMs: alerts.reopen_within + 30 * 86_400_000,
+    remindMs: alerts.remind_after,
+    claimMs: 5 * 60_000,
+    owedForMs: alerts.owed_for,
+    failingAfterRuns: alerts.failing_after_runs,
+  };
+}
+
+/** For each receiver a client of its own, which connects only to where that receiver may be. */
+function clientsOf(receivers: readonly Receiver[]): ReadonlyMap<string, Http> {
+  return new Map(receivers.map((receiver) => [receiver.name, createHttp({ guard: createGuard(receiver) })]));
+}
+
 interface NotifierEdges {
-  readonly http: Http;
+  readonly clients: ReadonlyMap<string, Http>;
+  /** Keeps the messages of a run, and of the next one, apart. */
+  readonly pace: (http: Http) => Http;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
 async function notifiersOf(receivers: readonly Receiver[], secrets: Secrets, edges: NotifierEdges) {
-  const made = receivers.map(async (receiver) => [receiver.name, await notifier(receiver, secrets, edges)] as const);
-  return new Map(await Promise.all(made));
+  const made = await Promise.allSettled(
+    receivers.map(async (receiver) => [receiver.name, await notifier(receiver, secrets, edges)] as const),
+  );
+  throwAll(made);
+  return new Map(made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
 }
 
-/** Each type's code is loaded when there is a receiver of it: a gate needs none. */
-async function notifier({ name, slack, webhook }: Receiver, secrets: Secrets, edges: NotifierEdges): Promise<Notifier> {
+/**
+ * Each type's code is loaded when there is a receiver of it: a gate needs none.
+ * @throws {InputError} a URL in the config that leads to where the receiver may not be
+ */
+async function notifier(receiver: Receiver, secrets: Secrets, edges: NotifierEdges): Promise<Notifier> {
+  const { name, slack, webhook } = receiver;
+  const { clients, pace, ...rest } = edges;
+  const http = clients.get(name) as Http;
   if (slack !== undefined) {
     const { createSlackNotifier } = await import('./notifiers/slack.ts');
-    return createSlackNotifier({ receiver: name, webhook: secrets.secret(slack.webhook), ...edges });
+    return createSlackNotifier({ receiver: name, webhook: secrets.secret(slack.webhook), http: pace(http), ...rest });
   }
   if (webhook === undefined) throw new InputError(`receiver ${name}: has no type`);
   const { createWebhookNotifier } = await import('./notifiers/webhook.ts');
+  const isReference = secretReference.test(webhook.url);
+  if (!isReference) checkUrl(receiver, new URL(webhook.url));
   return createWebhookNotifier({
     receiver: name,
-    url: secretReference.test(webhook.url) ? secrets.secret(webhook.url) : new URL(webhook.url),
+    url: isReference ? secrets.secret(webhook.url) : new URL(webhook.url),
+    format: webhook.format,
     ...(webhook.signing_secret !== undefined && { signingSecret: secrets.secret(webhook.signing_secret) }),
-    ...edges,
+    http,
+    ...rest,
   });
+}
+
+/** What shows without DNS has to show before anything is done. */
+function checkUrl(receiver: Receiver, url: URL): void {
+  try {
+    createGuard(receiver).check(url);
+  } catch (error) {
+    throw error instanceof HttpError ? new InputError(`receiver ${receiver.name}: url: ${error.message}`) : error;
+  }
 }
 
 async function loadPolicies(config: Config): Promise<Map<string, Policy>> {

@@ -26,7 +26,16 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
     'lib/config': { folders: ['lib/core'], packages: ['zod/mini', 'node:'] },
     'lib/simulator': { folders: [], packages: ['node:'] },
     'lib/compose.ts': {
-      folders: ['lib/app', 'lib/config', 'lib/core', 'lib/hss', 'lib/http', 'lib/notifiers', 'lib/secrets'],
+      folders: [
+        'lib/app',
+        'lib/config',
+        'lib/core',
+        'lib/hss',
+        'lib/http',
+        'lib/notifiers',
+        'lib/secrets',
+        'lib/stores',
+      ],
       packages: ['node:'],
     },
     'lib/cli': {

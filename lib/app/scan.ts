@@ -1,22 +1,28 @@
-import { hash } from 'node:crypto';
-import { DeliveryError, InputError } from '../core/errors.ts';
+import { InputError } from '../core/errors.ts';
 import type { Evaluation, Reason, ReasonKind, Verdict } from '../core/evaluation.ts';
-import type { Notice } from '../core/notice.ts';
-import { type RouteTable, routed, sourceReceivers } from '../core/routes.ts';
-import { judgeCluster, undetermined } from './judge.ts';
+import { type RouteTable, receiversOf } from '../core/routes.ts';
+import { clusterGroup } from './cluster-state.ts';
+import { type Followed, type FollowOptions, follow, followEvaluation } from './follow.ts';
+import { type Judge, undetermined } from './judge.ts';
+import { type KnownCluster, knownClusters, rememberClusters } from './known-clusters.ts';
 import { undeterminedBy } from './out-of-time.ts';
-import type { Log, Notifier, ReportReader } from './ports.ts';
+import { Outbox, type OutboxEdges, ourselves } from './outbox.ts';
+import type { Log, ReportReader } from './ports.ts';
+import { receiverName, watchReceivers } from './receiver-health.ts';
+import { watchSilences } from './silence-watch.ts';
+import { loadSilences, silencer } from './silences.ts';
+import type { StateStore } from './state.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
-export interface ScanEdges {
+export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce'> {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
+  readonly store: StateStore;
   readonly routes: RouteTable;
-  /** By the receiver's name. */
-  readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly log: Log;
-  /** Told of each evaluation as it is made. */
-  readonly onEvaluation?: (source: string, evaluation: Evaluation) => void;
+  readonly options: FollowOptions & OutboxEdges['options'] & { readonly failingAfterRuns: number };
+  /** Told of each cluster as it was looked at; `evaluation` is absent where nothing changed. */
+  readonly onCluster?: (source: string, followed: Followed) => void;
 }
 
 /** What a scan did. */
@@ -25,23 +31,53 @@ export interface ScanSummary {
   readonly exitCode: 0 | 2 | 3;
   readonly sources: number;
   readonly clusters: number;
+  /** Clusters whose report had not changed, and was not fetched. */
+  readonly unchanged: number;
   readonly verdicts: Readonly<Record<Verdict, number>>;
-  readonly delivered: number;
+  /** Messages that a receiver accepted, by receiver. */
+  readonly delivered: Readonly<Record<string, number>>;
   /** What could not be looked at or delivered, in sentences. */
   readonly failures: readonly string[];
 }
 
 /**
- * Judge the newest report of every cluster of every source, and tell receivers what is not a pass. Whatever fails, all
- * the rest is done.
+ * Judge the newest report of every cluster of every source, follow the alerts, and tell receivers what they are owed.
+ * Whatever fails, all the rest is done, and the next run makes good.
+ * @throws {StoreError} the memory of alerts cannot be read or written
  */
 export async function scan(edges: ScanEdges, nowMs: number, signal?: AbortSignal): Promise<ScanSummary> {
-  const run = new Run(edges, nowMs, signal);
+  const silences = await loadSilences(edges.store, nowMs);
+  const silenced = silencer(silences, nowMs);
+  const muted = new Map<string, Set<string>>();
+  const outbox = new Outbox(
+    {
+      ...edges,
+      // Of a receiver that fails all others hear, wherever its own news is routed.
+      wants: (receiver, source, cluster, alert, transition) =>
+        source === ourselves
+          ? cluster !== receiverName(receiver)
+          : receiversOf(edges.routes, { ...alert, source, cluster, transition }).has(receiver),
+      isSilenced: (source, cluster, alert) => {
+        const silence = silenced(source, cluster, alert);
+        if (silence === undefined) return false;
+        if (alert.state === 'firing')
+          muted.set(silence.id, (muted.get(silence.id) ?? new Set()).add(alert.fingerprint));
+        return true;
+      },
+    },
+    nowMs,
+    signal,
+  );
+  const run = new Run(edges, outbox, nowMs, signal);
   const done = await Promise.allSettled(edges.sources.map((source) => run.source(source)));
-  const summary = await run.summary();
+  await outbox.finish();
+  await watchReceivers(edges, outbox, nowMs);
+  const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
+  await watchSilences(edges, outbox, silences, counts, nowMs);
+  await outbox.finish();
   // An internal error is told only when all the rest is done.
   for (const one of done) if (one.status === 'rejected') throw one.reason;
-  return summary;
+  return run.summary();
 }
 
 /** Undetermined for a reason that lies with the looking, not with what was seen. */
@@ -54,116 +90,139 @@ const notLookedAt: ReadonlySet<ReasonKind> = new Set([
 
 class Run {
   readonly #edges: ScanEdges;
+  readonly #outbox: Outbox;
   readonly #nowMs: number;
   readonly #signal: AbortSignal | undefined;
-  /** For each receiver the deliveries asked of it, one after the other: a slow one delays no other. */
-  readonly #queues = new Map<string, Promise<void>>();
   readonly #verdicts: Record<Verdict, number> = { pass: 0, fail: 0, undetermined: 0 };
   readonly #failures: string[] = [];
+  #unchanged = 0;
   #hasInputError = false;
-  #delivered = 0;
 
-  constructor(edges: ScanEdges, nowMs: number, signal: AbortSignal | undefined) {
+  constructor(edges: ScanEdges, outbox: Outbox, nowMs: number, signal: AbortSignal | undefined) {
     this.#edges = edges;
+    this.#outbox = outbox;
     this.#nowMs = nowMs;
     this.#signal = signal;
   }
 
   async source(source: WatchedSource): Promise<void> {
+    const judge = { policy: source.policy, nowMs: this.#nowMs, readReport: this.#edges.readReport };
+    const failure = await this.#clusters(source, judge);
+    // The source itself is followed like a cluster, so that its failure is told once, and its end too.
+    const itself = { clusterId: '', clusterName: `source ${source.name}`, scannedAtMs: undefined };
+    await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);
+  }
+
+  /** @returns why the source could not be looked at */
+  async #clusters(source: WatchedSource, judge: Judge): Promise<Reason | undefined> {
+    const { store, log } = this.#edges;
     try {
+      const before = await knownClusters(store, source.name, this.#nowMs);
       const { clusters, nameless } = await source.reports.list(this.#signal);
-      const wanted = clusters.filter((row) => isWanted(row, source));
-      if (nameless > 0)
-        this.#edges.log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
-      const judge = { policy: source.policy, nowMs: this.#nowMs, readReport: this.#edges.readReport };
-      for (const name of source.expect) {
-        if (wanted.some((row) => row.clusterName === name)) continue;
-        const message = `cluster ${name} is expected in source ${source.name}, and no report list names it`;
-        this.#evaluated(source, undetermined({ name }, [{ kind: 'cluster-absent', message }], judge));
+      const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
+      const wanted = clusters.filter(isOurs);
+      if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
+      const gone = await rememberClusters(store, source.name, wanted, before, isOurs, this.#nowMs);
+      for (const { clusterId, clusterName } of gone) {
+        const message = `cluster ${clusterName} was in the report list of source ${source.name} and is not any more; if that is meant, leave it out by clusters.exclude`;
+        this.#looked(
+          source,
+          await this.#absent(
+            source,
+            { clusterId, clusterName, scannedAtMs: undefined },
+            [{ kind: 'cluster-absent', message }],
+            judge,
+          ),
+        );
       }
-      for (const row of wanted) this.#evaluated(source, await judgeCluster(source.reports, row, judge, this.#signal));
+      for (const name of source.expect) {
+        const isThere =
+          wanted.some((row) => row.clusterName === name) || gone.some((known) => known.clusterName === name);
+        const message = `cluster ${name} is expected in source ${source.name}, and no report list names it`;
+        const row = { clusterId: `expected ${name}`, clusterName: name, scannedAtMs: undefined };
+        const followed = await this.#absent(source, row, isThere ? [] : [{ kind: 'cluster-absent', message }], judge);
+        if (!isThere) this.#looked(source, followed);
+      }
+      for (const row of wanted) {
+        const followed = await follow(source.reports, row, judge, this.#edges, this.#signal);
+        this.#looked(source, followed);
+        this.#outbox.tell(source.name, followed, source.policy);
+      }
+      return undefined;
     } catch (error) {
-      this.#sourceFailed(source, error);
+      return this.#sourceFailed(source, error);
     }
   }
 
-  #evaluated(source: WatchedSource, evaluation: Evaluation): void {
-    this.#verdicts[evaluation.verdict]++;
-    const { cluster, verdict, reasons } = evaluation;
-    this.#edges.log('info', 'cluster judged', {
+  /** Follow what has no report: with reasons it cannot be judged, without it can again. */
+  async #absent(
+    source: WatchedSource,
+    row: Followed['row'],
+    reasons: readonly Reason[],
+    judge: Judge,
+  ): Promise<Followed> {
+    const cluster = { id: row.clusterId || row.clusterName, name: row.clusterName };
+    const evaluation = undetermined(cluster, reasons.length > 0 ? reasons : nothing, judge);
+    const told: Evaluation = reasons.length > 0 ? evaluation : { ...evaluation, reasons: [], rules: [] };
+    const followed = await followEvaluation(clusterGroup(source.name, row.clusterId), row, told, judge, this.#edges);
+    this.#outbox.tell(source.name, followed, source.policy);
+    return followed;
+  }
+
+  #looked(source: WatchedSource, followed: Followed): void {
+    const { evaluation, verdict, row } = followed;
+    this.#verdicts[verdict]++;
+    if (evaluation === undefined) this.#unchanged++;
+    this.#edges.onCluster?.(source.name, followed);
+    this.#edges.log('info', evaluation === undefined ? 'cluster unchanged' : 'cluster judged', {
       source: source.name,
-      cluster: cluster.name,
+      cluster: row.clusterName,
       verdict,
-      report: evaluation.report.id,
-      broken: evaluation.rules
-        .filter((rule) => rule.status === 'fail' || rule.status === 'warn')
-        .map((rule) => rule.id),
-      reasons: reasons.map((reason) => reason.kind),
+      alerts: followed.alerts.filter(({ state }) => state === 'firing').length,
+      ...(evaluation !== undefined && {
+        report: evaluation.report.id,
+        reasons: evaluation.reasons.map(({ kind }) => kind),
+      }),
     });
-    for (const reason of reasons) {
-      if (notLookedAt.has(reason.kind)) this.#failures.push(`cluster ${cluster.name}: ${reason.message}`);
-    }
-    this.#edges.onEvaluation?.(source.name, evaluation);
-    for (const [receiver, part] of routed(this.#edges.routes, source.name, evaluation)) {
-      const id = noticeId([source.name, cluster.id || cluster.name, receiver, part.report.digest, String(this.#nowMs)]);
-      this.#deliver(receiver, { id, source: source.name, atMs: this.#nowMs, about: 'cluster', evaluation: part });
+    for (const reason of evaluation?.reasons ?? []) {
+      if (notLookedAt.has(reason.kind)) this.#failures.push(`cluster ${row.clusterName}: ${reason.message}`);
     }
   }
 
-  #sourceFailed(source: WatchedSource, error: unknown): void {
-    const reason = reasonOf(error, source.name, this.#signal);
-    if (error instanceof InputError) this.#hasInputError = true;
+  #sourceFailed(source: WatchedSource, error: unknown): Reason {
+    const isInputError = error instanceof InputError;
+    const reason: Reason = isInputError
+      ? { kind: 'source-unreachable', message: error.message }
+      : undeterminedBy(error, source.name, this.#signal).reason;
+    this.#hasInputError ||= isInputError;
     this.#failures.push(reason.message);
     this.#edges.log('error', 'source not looked at', {
       source: source.name,
       kind: reason.kind,
       reason: reason.message,
     });
-    for (const receiver of sourceReceivers(this.#edges.routes, source.name, source.policy.rules)) {
-      const id = noticeId([source.name, receiver, reason.kind, String(this.#nowMs)]);
-      this.#deliver(receiver, { id, source: source.name, atMs: this.#nowMs, about: 'source', reasons: [reason] });
+    return reason;
+  }
+
+  summary(): ScanSummary {
+    const delivered: Record<string, number> = {};
+    const failures = [...this.#failures];
+    let hasInputError = this.#hasInputError;
+    for (const [receiver, { accepted, refused, reason, isInputError }] of this.#outbox.results) {
+      delivered[receiver] = accepted;
+      hasInputError ||= isInputError;
+      if (refused > 0) failures.push(`${receiver}: ${refused} messages not taken: ${reason}`);
     }
-  }
-
-  #deliver(receiver: string, notice: Notice): void {
-    const before = this.#queues.get(receiver) ?? Promise.resolve();
-    this.#queues.set(
-      receiver,
-      before.then(() => this.#send(receiver, notice)),
-    );
-  }
-
-  async #send(receiver: string, notice: Notice): Promise<void> {
-    try {
-      await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
-      this.#delivered++;
-      this.#edges.log('info', 'delivered', { receiver, id: notice.id, about: notice.about });
-    } catch (error) {
-      if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
-      if (error instanceof InputError) this.#hasInputError = true;
-      this.#failures.push(error instanceof InputError ? `deliver to ${receiver}: ${error.message}` : error.message);
-      this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
-    }
-  }
-
-  async summary(): Promise<ScanSummary> {
-    await Promise.all(this.#queues.values());
     return {
-      exitCode: this.#hasInputError ? 3 : this.#failures.length > 0 ? 2 : 0,
+      exitCode: hasInputError ? 3 : failures.length > 0 ? 2 : 0,
       sources: this.#edges.sources.length,
       clusters: this.#verdicts.pass + this.#verdicts.fail + this.#verdicts.undetermined,
+      unchanged: this.#unchanged,
       verdicts: this.#verdicts,
-      delivered: this.#delivered,
-      failures: this.#failures,
+      delivered,
+      failures,
     };
   }
 }
 
-function reasonOf(error: unknown, source: string, signal: AbortSignal | undefined): Reason {
-  if (error instanceof InputError) return { kind: 'source-unreachable', message: error.message };
-  return undeterminedBy(error, source, signal).reason;
-}
-
-function noticeId(parts: readonly string[]): string {
-  return `pc_${hash('sha256', JSON.stringify(parts), 'base64url').slice(0, 40)}`;
-}
+const nothing: readonly Reason[] = [{ kind: 'report-missing', message: 'there is none to be had' }];

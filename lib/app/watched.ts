@@ -16,7 +16,10 @@ export interface WatchedSource {
 }
 
 /** Whether the config wants a cluster looked at. */
-export function isWanted(row: ClusterRow, { include, exclude }: Pick<WatchedSource, 'include' | 'exclude'>): boolean {
+export function isWanted(
+  row: Pick<ClusterRow, 'clusterName'>,
+  { include, exclude }: Pick<WatchedSource, 'include' | 'exclude'>,
+): boolean {
   const matches = (pattern: string) => matchesGlob(pattern, row.clusterName);
   return (include === undefined || include.some(matches)) && !(exclude ?? []).some(matches);
 }

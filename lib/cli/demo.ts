@@ -4,15 +4,16 @@ import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { InputError } from '../core/errors.ts';
 import type { SlackPayload } from '../core/render/slack.ts';
-import { worldClusters } from '../simulator/clusters.ts';
+import { type SimulatedCluster, worldClusters } from '../simulator/clusters.ts';
 import { startHss } from '../simulator/hss-server.ts';
 import { startReceiver } from '../simulator/receivers.ts';
+import type { WireReport } from '../simulator/wire.ts';
 import { gateCommand } from './gate.ts';
 import { scanCommand } from './scan.ts';
 import { slackPreview } from './slack-preview.ts';
 import { type Terminal, wantsColour } from './terminal.ts';
 
-export const demoHelp = `portcullis demo   all of it on this machine: a simulated HSS, a scan, its messages, two deploy gates
+export const demoHelp = `portcullis demo   all of it on this machine: a simulated HSS, three scans, their messages, two deploy gates
 
 Needs no account, no key and no setting, talks to 127.0.0.1 only, writes to a temporary folder and removes it.
 `;
@@ -59,6 +60,7 @@ receivers:
     insecure: true
 routes:
   - receivers: [security-chat]
+state: sqlite:state.db
 `;
 
 /** @returns 0 when everything went as the demo says */
@@ -102,16 +104,32 @@ export async function demoCommand(args: readonly string[], terminal: Terminal): 
     step('A policy: production.yaml');
     say(policy.trimEnd());
 
-    step(`A scan: portcullis scan, over ${clusters.length} clusters of a simulated HSS at ${hss.url}`);
-    const scanned = await scanCommand(['--config', configFile], inside);
-
     const { received } = slack;
-    step(`In chat: ${received.length} messages, as Slack took them`);
-    const longest = Math.max(...received.map((message) => message.text.length));
-    for (const message of received) {
-      const preview = slackPreview(message.json as SlackPayload, colour);
-      say(message.text.length === longest ? preview : firstLines(preview, 8));
-    }
+    const show = (from: number) => {
+      for (const message of received.slice(from)) say(slackPreview(message.json as SlackPayload, colour));
+    };
+    step(`The first scan: portcullis scan, over ${clusters.length} clusters of a simulated HSS at ${hss.url}`);
+    const first = await scanCommand(['--config', configFile], inside);
+    say('\nIn chat, one message with what stands already:\n');
+    show(0);
+    const firstCount = received.length;
+
+    step('An hour later, with new reports of two clusters: portcullis scan');
+    const laterMs = nowMs + 3_600_000;
+    hss.clusters = anHourLater(clusters, nowMs);
+    const second = await scanCommand(['--config', configFile, '--now', new Date(laterMs).toISOString()], inside);
+    say('\nIn chat, only what changed:\n');
+    show(firstCount);
+    const secondCount = received.length;
+
+    step('And once more, with nothing new');
+    const third = await scanCommand(
+      ['--config', configFile, '--now', new Date(laterMs + 60_000).toISOString()],
+      inside,
+    );
+    say(
+      `\nsecurity-chat got ${firstCount} message, then ${secondCount - firstCount}, then ${received.length - secondCount}.`,
+    );
 
     step('A deploy gate that fails: portcullis gate --cluster prod-us');
     const failed = await gateCommand(['--config', configFile, '--cluster', 'prod-us'], inside);
@@ -124,7 +142,11 @@ export async function demoCommand(args: readonly string[], terminal: Terminal): 
     step('With your own account');
     say(nextSteps.trimEnd());
     const wentWell =
-      scanned === 0 && failed === 1 && passed === 0 && received.every((message) => message.status === 200);
+      [first, second, third, passed].every((code) => code === 0) &&
+      failed === 1 &&
+      received.length > firstCount &&
+      received.length === secondCount &&
+      received.every((message) => message.status === 200);
     if (!wentWell) terminal.stderr.write('portcullis demo: did not go as it should\n');
     return wentWell ? 0 : 4;
   } finally {
@@ -132,10 +154,34 @@ export async function demoCommand(args: readonly string[], terminal: Terminal): 
   }
 }
 
-function firstLines(text: string, count: number): string {
-  const lines = text.trimEnd().split('\n');
-  const more = lines.length - count;
-  return more > 1 ? `${lines.slice(0, count).join('\n')}\n│ (${more} more lines)\n` : text;
+/** prod-us lost its privileged containers but for one, and has more vulnerabilities; staging has its first High one. */
+function anHourLater(clusters: readonly SimulatedCluster[], nowMs: number): SimulatedCluster[] {
+  return clusters.map((cluster) => {
+    const newest = cluster.reports.at(-1);
+    if (newest === undefined || !['prod-us', 'staging'].includes(cluster.name)) return cluster;
+    const report = newest.report as WireReport;
+    const [row] = report.local_image_vul_list;
+    if (row === undefined) return cluster;
+    const added = ['CVE-2024-3094', 'CVE-2024-6387'].map((vul_name, i) => ({
+      ...row,
+      vul_name,
+      severity_level: 'High' as const,
+      app_name: ['xz-utils', 'openssh'][i] ?? '',
+      app_version: ['5.6.1', '9.2p1'][i] ?? '',
+      solution: 'Upgrade and rebuild the image.',
+    }));
+    const privileged = report.privileged_container_list.filter(({ container_name }) => container_name === 'kube-proxy');
+    const vulnerabilities = [...report.local_image_vul_list, ...added];
+    const later: WireReport = {
+      ...report,
+      scan_time: nowMs,
+      local_image_vul_list: vulnerabilities,
+      local_image_vul_num: vulnerabilities.length,
+      privileged_container_list: privileged,
+      privileged_container_num: privileged.length,
+    };
+    return { ...cluster, reports: [...cluster.reports, { id: `${newest.id.slice(0, -4)}beef`, report: later }] };
+  });
 }
 
 const nextSteps = `1. A report at hand needs no account:

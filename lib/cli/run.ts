@@ -27,6 +27,27 @@ const commands: Readonly<Record<string, Command>> = {
       return { run: scanCommand, help: scanHelp };
     },
   },
+  silence: {
+    summary: 'mute messages about some alerts for a time',
+    load: async () => {
+      const { silenceCommand, silenceHelp } = await import('./silence.ts');
+      return { run: silenceCommand, help: silenceHelp };
+    },
+  },
+  routes: {
+    summary: 'where an alert would go, and by which route',
+    load: async () => {
+      const { routesCommand, routesHelp } = await import('./routes.ts');
+      return { run: routesCommand, help: routesHelp };
+    },
+  },
+  deliveries: {
+    summary: 'what receivers are owed, and what was given up',
+    load: async () => {
+      const { deliveriesCommand, deliveriesHelp } = await import('./deliveries.ts');
+      return { run: deliveriesCommand, help: deliveriesHelp };
+    },
+  },
   demo: {
     summary: 'all of it on this machine, with nothing to configure',
     load: async () => {
@@ -39,7 +60,7 @@ const commands: Readonly<Record<string, Command>> = {
 const help = `portcullis COMMAND [OPTIONS]
 
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(6)} ${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
   .join('\n')}
 
 portcullis COMMAND --help tells the options of a command.

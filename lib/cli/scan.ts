@@ -1,7 +1,7 @@
+import type { Followed } from '../app/follow.ts';
 import type { Notifier } from '../app/ports.ts';
 import { compose, loadConfig } from '../compose.ts';
 import { InputError } from '../core/errors.ts';
-import type { Evaluation } from '../core/evaluation.ts';
 import type { Notice } from '../core/notice.ts';
 import { logLine } from '../core/render/escape.ts';
 import { renderSlackPlain } from '../core/render/slack.ts';
@@ -43,15 +43,19 @@ export async function scanCommand(args: readonly string[], terminal: Terminal): 
   const dryRun = new Map(config.receivers.map(({ name }) => [name, preview(name, messages)]));
   try {
     const summary = await app.scan(nowMs, {
-      onEvaluation: (source, evaluation) => say(`${source}: ${verdictLine(evaluation)}`),
+      onCluster: (source, followed) => say(`${source}: ${clusterLine(followed)}`),
       ...(values['dry-run'] === true && { notifiers: dryRun }),
     });
     for (const message of messages) if (format === 'text') terminal.stdout.write(message);
-    const { verdicts, delivered, failures, clusters } = summary;
-    const sent = values['dry-run'] === true ? 'would be delivered' : 'delivered';
+    const { verdicts, delivered, failures, clusters, unchanged } = summary;
     say(
-      `${clusters} clusters: ${verdicts.pass} pass, ${verdicts.fail} fail, ${verdicts.undetermined} undetermined; ${delivered} messages ${sent}`,
+      `${clusters} clusters (${unchanged} unchanged): ${verdicts.pass} pass, ${verdicts.fail} fail, ${verdicts.undetermined} undetermined`,
     );
+    for (const [receiver, count] of Object.entries(delivered)) {
+      say(
+        `${receiver}: ${count} ${count === 1 ? 'message' : 'messages'} ${values['dry-run'] === true ? 'would be sent' : 'delivered'}`,
+      );
+    }
     for (const failure of failures) say(`not done: ${failure}`);
     if (format === 'json') terminal.stdout.write(`${JSON.stringify({ version: 1, ...jsonOf(summary) }, null, 2)}\n`);
     return summary.exitCode;
@@ -64,18 +68,19 @@ function jsonOf({ exitCode, ...rest }: Awaited<ReturnType<Awaited<ReturnType<typ
   return { exit_code: exitCode, ...rest };
 }
 
-function verdictLine({ cluster, verdict, rules, reasons }: Evaluation): string {
+function clusterLine({ row, verdict, evaluation, alerts }: Followed): string {
+  if (evaluation === undefined) {
+    const firing = alerts.filter(({ state }) => state === 'firing').length;
+    return [row.clusterName, verdict, `unchanged, ${firing} ${firing === 1 ? 'alert' : 'alerts'}`].join(' | ');
+  }
+  const { rules, reasons } = evaluation;
   const broken = rules.filter((rule) => rule.status === 'fail' || rule.status === 'warn');
   const why = [
     ...broken.map((rule) => `${rule.id} ${rule.count} of ${rule.max}`),
     ...reasons.map((reason) => reason.message),
   ];
-  return [
-    cluster.name || cluster.id,
-    verdict,
-    ...why.slice(0, 3),
-    ...(why.length > 3 ? [`and ${why.length - 3} more`] : []),
-  ].join(' | ');
+  const shown = why.slice(0, 3);
+  return [row.clusterName, verdict, ...shown, ...(why.length > 3 ? [`and ${why.length - 3} more`] : [])].join(' | ');
 }
 
 /** Takes a notice and keeps how it would read. */

@@ -3,7 +3,7 @@ import { compileExpression, isProblem } from '../core/expression.ts';
 import { type RouteTable, routeFields } from '../core/routes.ts';
 import { hint } from '../core/suggest.ts';
 import { checkSchema, type Issue, readYaml, sortIssues, type YamlFile } from '../core/yaml.ts';
-import { ConfigFile, type Receiver, type Source } from './schema.ts';
+import { type Alerts, ConfigFile, type Receiver, type Source } from './schema.ts';
 
 /** A config that can be run: every name known, every path absolute. */
 export interface Config {
@@ -12,6 +12,11 @@ export interface Config {
   readonly receivers: readonly Receiver[];
   readonly routes: RouteTable;
   readonly limits: ConfigFile['limits'];
+  readonly alerts: Alerts;
+  /** `sqlite:PATH`, `dynamodb:TABLE` or `memory:`; the path is relative to `folder`. */
+  readonly state: string;
+  /** Where the config is; an absolute path. */
+  readonly folder: string;
   readonly secretsMaxAgeMs: number;
 }
 
@@ -35,6 +40,9 @@ export function parseConfig(text: string, file: string): ParsedConfig {
       receivers: value.receivers,
       routes,
       limits: value.limits,
+      alerts: value.alerts,
+      state: value.state,
+      folder,
       secretsMaxAgeMs: value.secrets_max_age,
     },
   };
@@ -74,18 +82,19 @@ function checkParts(yaml: YamlFile, value: ConfigFile): { routes: RouteTable; is
         ),
       );
     }
-    if (route.when === undefined) return { when: undefined, receivers: route.receivers };
+    const { receivers, continue: continues } = route;
+    if (route.when === undefined) return { when: undefined, receivers, continues };
     const compiled = compileExpression(routeFields, route.when);
-    if (!isProblem(compiled)) return { when: compiled, receivers: route.receivers };
+    if (!isProblem(compiled)) return { when: compiled, receivers, continues };
     issues.push(yaml.issue(['routes', i, 'when'], `routes[${i}].when: ${compiled.message}`, compiled));
-    return { when: undefined, receivers: [] };
+    return { when: undefined, receivers: [], continues };
   });
-  if (value.receivers.length > 0 && !value.routes.some((route) => route.when === undefined)) {
+  if (value.receivers.length > 0 && !value.routes.some((route) => route.when === undefined && !route.continue)) {
     issues.push(
       yaml.issue(['routes'], 'routes: a catch-all is required: a last route without when, or alerts are lost'),
     );
   }
-  const catchAll = value.routes.findIndex((route) => route.when === undefined);
+  const catchAll = value.routes.findIndex((route) => route.when === undefined && !route.continue);
   if (catchAll >= 0 && catchAll < value.routes.length - 1) {
     issues.push(
       yaml.issue(
@@ -112,12 +121,9 @@ function checkReceiver(yaml: YamlFile, receiver: Receiver, i: number): Issue[] {
       ),
     ];
   }
-  const url = receiver.webhook?.url;
-  if (url === undefined || !URL.canParse(url) || !url.startsWith('http:')) return [];
-  if (receiver.insecure && isSecureOrLoopback(url)) return [];
-  const advice = receiver.insecure
-    ? 'http is for loopback only'
-    : 'use https, or say insecure: true for a loopback address';
+  // Which addresses a name has shows when it is connected to.
+  if (receiver.insecure || !receiver.webhook?.url.startsWith('http:')) return [];
+  const advice = 'use https, or say insecure: true for a loopback or private address';
   return [yaml.issue(['receivers', i, 'webhook', 'url'], `receivers[${i}].webhook.url: is plain http; ${advice}`)];
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import * as z from 'zod/mini';
 import { Duration } from '../core/policy/schema.ts';
 
@@ -42,6 +43,25 @@ export const Source = z.strictObject({
 });
 export type Source = z.infer<typeof Source>;
 
+/** Of a receiver: a range of addresses, an address, or the exact name of a host. */
+const Allowed = z.string().check(
+  z.refine((text) => isRange(text) || isHost(text), {
+    error:
+      'has to be a range of addresses such as 10.0.0.0/8, an address, or the exact name of a host without scheme, port and "*"',
+  }),
+);
+
+function isRange(text: string): boolean {
+  const [, address = '', bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128);
+}
+
+/** As URLs have it: they take `10.0.0` for an address. */
+function isHost(text: string): boolean {
+  return /^[a-z0-9._-]+$/i.test(text) && URL.parse(`https://${text}`)?.hostname === text.toLowerCase();
+}
+
 export const Receiver = z.strictObject({
   name: Name,
   slack: z.optional(z.strictObject({ webhook: SecretReference })),
@@ -49,15 +69,22 @@ export const Receiver = z.strictObject({
     z.strictObject({
       url: z.union([Url, SecretReference], { error: 'has to be an https URL, or a reference to a secret that is one' }),
       signing_secret: z.optional(SecretReference),
-      format: z._default(z.enum(['portcullis']), 'portcullis'),
+      format: z._default(z.enum(['portcullis', 'cloudevents', 'alertmanager']), 'portcullis'),
     }),
   ),
+  /** It may be at a private address, and there in plain http. */
   insecure: z._default(z.boolean(), false),
+  /** Private addresses that it may be at all the same. */
+  allow: z._default(z.array(Allowed), []),
+  /** How it hears of what stands already at the first look. */
+  announce: z._default(z.enum(['summary', 'all', 'baseline']), 'summary'),
 });
 export type Receiver = z.infer<typeof Receiver>;
 
 export const Route = z.strictObject({
   when: z.optional(z.string().check(z.minLength(1))),
+  /** Look at the routes after it too. */
+  continue: z._default(z.boolean(), false),
   receivers: z.array(z.string()).check(z.minLength(1, { error: 'has to name a receiver' })),
 });
 
@@ -67,6 +94,41 @@ export const Limits = z.strictObject({
   depth: z.optional(z.int().check(z.minimum(4), z.maximum(512))),
 });
 
+const Share = z.pipe(
+  z.string().check(z.regex(/^([1-9]\d?|100)%$/, { error: 'has to be a percentage such as 50%' })),
+  z.transform((text) => Number.parseInt(text, 10) / 100),
+);
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+/** How alerts are followed and told. Times are milliseconds once read. */
+export const Alerts = z.strictObject({
+  /** An alert that fires again within this time after it was over is the same matter. */
+  reopen_within: z._default(Duration, 7 * dayMs),
+  /** A report whose hosts, pods or containers fell by more than this ends no alert. */
+  max_coverage_drop: z._default(Share, 0.5),
+  /** After so many such reports in a row the smaller cluster is taken for what it is. */
+  coverage_settles_after: z._default(z.int().check(z.minimum(1)), 3),
+  /** How long until a firing alert is told again; doubled with each time, up to 8 times. */
+  remind_after: z._default(
+    z.strictObject({
+      critical: z._default(Duration, dayMs),
+      high: z._default(Duration, 3 * dayMs),
+      medium: z._default(Duration, 7 * dayMs),
+      low: z._default(Duration, 30 * dayMs),
+    }),
+    { critical: dayMs, high: 3 * dayMs, medium: 7 * dayMs, low: 30 * dayMs },
+  ),
+  /** How long a message that a receiver does not take is tried again with every run. */
+  owed_for: z._default(Duration, 3 * dayMs),
+  /** After so many runs a receiver that takes nothing is announced through the others. */
+  failing_after_runs: z._default(z.int().check(z.minimum(1)), 3),
+});
+export type Alerts = z.infer<typeof Alerts>;
+
+const noAlerts = Alerts.parse({});
+
 /** `portcullis.yaml` as written. */
 export const ConfigFile = z.strictObject({
   version: z.literal(1),
@@ -74,6 +136,15 @@ export const ConfigFile = z.strictObject({
   receivers: z._default(z.array(Receiver), []),
   routes: z._default(z.array(Route), []),
   limits: z.optional(Limits),
+  alerts: z._default(Alerts, noAlerts),
+  state: z._default(
+    z.string().check(
+      z.regex(/^(memory:|sqlite:.+|dynamodb:[A-Za-z0-9_.-]{3,255})$/, {
+        error: 'has to be sqlite:PATH, dynamodb:TABLE or memory:',
+      }),
+    ),
+    'sqlite:.portcullis/state.db',
+  ),
   /** How long a fetched secret is used before it is fetched again. */
   secrets_max_age: z._default(Duration, 15 * 60_000),
 });

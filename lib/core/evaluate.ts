@@ -1,9 +1,10 @@
 import { formatDuration } from './duration.ts';
-import type { Evaluation, Note, Reason, RuleResult, Verdict, WaiverResult } from './evaluation.ts';
+import type { Evaluation, Note, Reason, RuleResult, Seen, Verdict, WaiverResult } from './evaluation.ts';
+import { imageKey, textNumber } from './fingerprint.ts';
 import type { Policy } from './policy/parse.ts';
 import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
-import { RuleFold } from './rule-fold.ts';
+import { keptIdentities, RuleFold } from './rule-fold.ts';
 
 /** What of a report was looked at, beside its findings. */
 export interface Subject {
@@ -31,6 +32,8 @@ export interface EvaluateOptions {
   readonly strict?: boolean | undefined;
   /** Tell in each rule's `violations` which findings there are, for alert memory. */
   readonly track?: boolean | undefined;
+  /** The identities that are known of a rule's findings: of those that are not, the worst are named too. */
+  readonly known?: ReadonlyMap<string, ReadonlySet<number>> | undefined;
 }
 
 /**
@@ -43,14 +46,18 @@ export class EvaluationFold {
   readonly #options: EvaluateOptions;
   readonly #rules: readonly RuleFold[];
   readonly #byKind = new Map<FindingKind, RuleFold[]>();
+  /** Image versions, when they are tracked. */
+  readonly #images: Set<string> | undefined;
 
   constructor(policy: Policy, nowMs: number, options: EvaluateOptions = {}) {
     this.#policy = policy;
     this.#nowMs = nowMs;
     this.#options = options;
+    this.#images = options.track === true ? new Set() : undefined;
     this.#rules = policy.rules.map((rule) => {
       const waivers = policy.waivers.filter((waiver) => waiver.rule === rule.id);
-      return new RuleFold(rule, waivers, nowMs, options.track === true);
+      const tracking = options.track === true ? { known: options.known?.get(rule.id) } : undefined;
+      return new RuleFold(rule, waivers, nowMs, tracking);
     });
     for (const fold of this.#rules) {
       this.#byKind.set(fold.rule.on, [...(this.#byKind.get(fold.rule.on) ?? []), fold]);
@@ -59,13 +66,16 @@ export class EvaluationFold {
 
   push(kind: FindingKind, finding: Finding): void {
     for (const rule of this.#byKind.get(kind) ?? []) rule.push(finding);
+    if (kind === 'vulnerabilities' && this.#images !== undefined && this.#images.size < mostImages) {
+      this.#images.add(imageKey(finding));
+    }
   }
 
   finish(subject: Subject): Evaluation {
     const { facts } = subject;
     const clusterId = subject.cluster.id ?? facts?.clusterId ?? '';
     const scannedAtMs = facts?.scannedAtMs ?? subject.listedAtMs;
-    const unread = subject.problems ?? [];
+    const unread = subject.problems?.length || facts !== undefined ? (subject.problems ?? []) : [noReport];
     const whole = [...unread, ...this.#ageProblems(facts, unread.length > 0)];
     if (facts !== undefined) this.push('cluster', clusterFinding(subject, facts));
 
@@ -92,6 +102,7 @@ export class EvaluationFold {
       notes: this.#notes(judged, facts, unread.length > 0),
       waivers: this.#waivers(),
       counts: counts(facts),
+      ...(this.#images !== undefined && facts !== undefined && { seen: seen(facts, this.#images) }),
     };
   }
 
@@ -206,10 +217,21 @@ function isDecisive({ result }: Judged): boolean {
   return result.status === 'undetermined' && result.enforce !== 'observe';
 }
 
+/** No report and no reason why: whoever asked forgot to look. */
+const noReport: Reason = { kind: 'report-missing', message: 'there is no report' };
+
 const noFacts: Reconciled = { evidence: 0 };
 
 /** Machines that keep time differ by less. */
 const clockSkewMs = 15 * 60_000;
+
+/** Beyond so many image versions it is not told apart whether one was there before. */
+const mostImages = 20_000;
+
+function seen({ hosts, pods, containers }: ReportFacts, images: ReadonlySet<string>): Seen {
+  const numbers = [...images].map(textNumber).sort((a, b) => a - b);
+  return { hosts, pods, containers, images: numbers.slice(0, keptIdentities) };
+}
 
 /** One reason for all the rules that it concerns. */
 function mergeReasons(reasons: readonly Reason[]): Reason[] {

@@ -19,6 +19,9 @@ export type ReasonKind =
   | 'source-unreachable'
   | 'source-throttled'
   | 'coverage-dropped'
+  /** These two are of alerts about ourselves, never of a verdict. */
+  | 'receiver-failing'
+  | 'silence-ending'
   | 'rule-unevaluable';
 
 /** Why a verdict is undetermined. */
@@ -66,6 +69,8 @@ export interface Violation {
   readonly distinct: number;
   /** Worst first, a few. */
   readonly worst: readonly KeptFinding[];
+  /** It stands for the groups of a rule with `per` beyond those that are followed one by one. */
+  readonly isRest?: true;
 }
 
 export interface RuleResult {
@@ -123,6 +128,17 @@ export interface Evaluation {
   readonly notes: readonly Note[];
   readonly waivers: readonly WaiverResult[];
   readonly counts: Readonly<Record<ListName, { readonly reported: number | undefined; readonly listed: number }>>;
+  /** For alert memory, when the evaluation was asked to `track` and there is a report. */
+  readonly seen?: Seen;
+}
+
+/** How far a report looked: whether a finding that is gone can be gone because nobody looked. */
+export interface Seen {
+  readonly hosts: number | undefined;
+  readonly pods: number | undefined;
+  readonly containers: number | undefined;
+  /** Image versions with a vulnerability, as numbers; at most `keptIdentities`, the smallest. */
+  readonly images: readonly number[];
 }
 
 /** 0 pass, 1 fail, 2 undetermined. 3 (invalid input) and 4 (internal error) are not verdicts. */

@@ -24,7 +24,17 @@ export function fingerprint(clusterId: string, ruleId: string, kind: FindingKind
 
 /** What tells a finding apart from others of its kind, as a whole number of 48 bits. */
 export function identityNumber(kind: FindingKind, finding: Finding): number {
-  return Number.parseInt(hash('sha256', JSON.stringify(identityOf(kind, finding)), 'hex').slice(0, 12), 16);
+  return textNumber(JSON.stringify(identityOf(kind, finding)));
+}
+
+/** An image version, as a key. */
+export function imageKey({ image, image_version }: Finding): string {
+  return JSON.stringify([image ?? null, image_version ?? null]);
+}
+
+/** A text as a whole number of 48 bits. */
+export function textNumber(text: string): number {
+  return Number.parseInt(hash('sha256', text, 'hex').slice(0, 12), 16);
 }
 
 function identityOf(kind: FindingKind, finding: Finding): (string | number | null)[] {

@@ -1,12 +1,79 @@
-import type { Evaluation, Reason } from './evaluation.ts';
+import type { Cause } from './deliveries.ts';
+import type { Evaluation, KeptFinding, Reason } from './evaluation.ts';
+import type { FindingKind } from './report.ts';
+import type { RuleSeverity } from './severity.ts';
 
-/** What one message tells: what became of a cluster, or that a source could not be looked at. */
+/** What became of one alert since the receiver last heard of it. */
+export interface AlertNews {
+  /** Of the alert; the same in all messages about it. */
+  readonly fingerprint: string;
+  readonly cause: Cause;
+  /** Empty: the cluster cannot be judged, and `reasons` say why. */
+  readonly rule: string;
+  readonly on: FindingKind;
+  readonly severity: RuleSeverity;
+  /** Field to value, in the order of `per`; empty for a rule without. */
+  readonly group: Readonly<Record<string, string | number>>;
+  /** The policy author's sentence for the rule. */
+  readonly message?: string;
+  /** How many findings there are now; of an alert that is over, how many there were. */
+  readonly count: number;
+  readonly max: number;
+  readonly waived: number;
+  /** How many the receiver was last told of; undefined: it was not. */
+  readonly before?: number;
+  /** When it began to fire; epoch milliseconds. */
+  readonly sinceMs: number;
+  /** When it was over; epoch milliseconds. */
+  readonly overMs?: number;
+  /** The findings that are news, worst first: all of one that is new, those added to one that is worse. A few of them. */
+  readonly findings: readonly NewFinding[];
+  /** Findings that are news beyond those named. */
+  readonly omitted: number;
+  /** How many findings went since the receiver last heard of it, and the worst of them by name. */
+  readonly gone: number;
+  readonly goneFindings: readonly KeptFinding[];
+  /** Why the cluster cannot be judged. */
+  readonly reasons: readonly Reason[];
+  /** Why the newest report does not tell whether it still stands. */
+  readonly held?: string;
+}
+
+export interface NewFinding extends KeptFinding {
+  /**
+   * Of a vulnerability: whether it came with an image version that was not there before, or was newly disclosed in one
+   * that was. Undefined where that is not known.
+   */
+  readonly origin?: 'new-image' | 'disclosed';
+}
+
+export interface ClusterNews {
+  readonly cluster: { readonly id: string; readonly name: string };
+  readonly policy: string;
+  /** The scan time of the report that it stands on; epoch milliseconds. */
+  readonly scannedAtMs: number | undefined;
+  readonly reportId: string;
+  /** Most urgent first. */
+  readonly news: readonly AlertNews[];
+  /** Alerts of the cluster that fire as the receiver was told, and are not told again. */
+  readonly standing: number;
+}
+
+/** What one message tells. */
 export type Notice = {
   /** The same on every attempt to deliver it; 1 to 64 characters of `A-Z a-z 0-9 _ -`. */
   readonly id: string;
   readonly source: string;
+  /** Epoch milliseconds. */
   readonly atMs: number;
 } & (
   | { readonly about: 'cluster'; readonly evaluation: Evaluation }
   | { readonly about: 'source'; readonly reasons: readonly Reason[] }
+  /** What changed in one cluster. */
+  | ({ readonly about: 'alerts' } & ClusterNews)
+  /**
+   * What stands in several clusters: `first`, at the first look at them or after the memory of earlier looks was lost;
+   * `reminder`, since it has stood for a while.
+   */
+  | { readonly about: 'digest'; readonly why: 'first' | 'reminder'; readonly clusters: readonly ClusterNews[] }
 );

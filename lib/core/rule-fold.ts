@@ -1,5 +1,5 @@
 import type { BrokenGroup, Enforce, KeptFinding, Reason, RuleResult, RuleStatus, Violation } from './evaluation.ts';
-import { fingerprint, identityNumber } from './fingerprint.ts';
+import { fingerprint, identityNumber, textNumber } from './fingerprint.ts';
 import { compareFindings, compareValues, copyFinding } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Finding } from './report.ts';
@@ -23,14 +23,20 @@ export class RuleFold {
   /** Of a rule without `per`, when it is tracked. */
   readonly #identities: number[] | undefined;
 
-  /** @param track note which findings there are, for alert memory */
-  constructor(rule: PolicyRule, waivers: readonly PolicyWaiver[], nowMs: number, track: boolean) {
+  readonly #known: ReadonlySet<number> | undefined;
+  /** The worst of those that are not known. */
+  readonly #fresh: Worst<Finding>;
+
+  /** @param tracking note which findings there are, for alert memory */
+  constructor(rule: PolicyRule, waivers: readonly PolicyWaiver[], nowMs: number, tracking: Tracking | undefined) {
     this.rule = rule;
-    this.#identities = track ? [] : undefined;
+    this.#identities = tracking === undefined ? undefined : [];
+    this.#known = tracking?.known;
     this.waivers = new WaiverIndex(waivers, nowMs);
     this.#compare = compareFindings(rule.on);
     this.#copy = (finding) => copyFinding(rule.on, finding);
     this.#worst = new Worst(keptFindings, this.#compare);
+    this.#fresh = new Worst(namedFindings, this.#compare);
     this.#rank = rule.min_severity === undefined ? Number.POSITIVE_INFINITY : severityRank(rule.min_severity);
   }
 
@@ -52,7 +58,9 @@ export class RuleFold {
     }
     this.#count++;
     if (this.#identities !== undefined) {
-      (group?.identities ?? this.#identities).push(identityNumber(this.rule.on, finding));
+      const identity = identityNumber(this.rule.on, finding);
+      (group?.identities ?? this.#identities).push(identity);
+      if (this.#known?.has(identity) === false) this.#fresh.add(finding, this.#copy);
     }
     if (per === undefined) this.#worst.add(finding, this.#copy);
     else if (group !== undefined) {
@@ -129,16 +137,33 @@ export class RuleFold {
     const keep = (finding: Finding) => this.#keep(clusterId, finding);
     const { per } = this.rule;
     if (per === undefined) {
-      const worst = this.#worst.items.slice(0, namedFindings).map(keep);
+      const worst = this.#named(this.#worst.items.slice(0, namedFindings), () => true).map(keep);
       return [{ group: {}, count, waived: this.#waived, worst, ...distinct(this.#identities ?? []) }];
     }
-    return groups.map((group) => ({
+    const { followed, rest } = followedGroups(groups);
+    const violations: Violation[] = followed.map((group) => ({
       group: keyOf(per, group),
       count: group.count,
       waived: group.waived,
-      worst: group.worst === undefined ? [] : [keep(group.worst)],
+      worst: this.#named(group.worst === undefined ? [] : [group.worst], (finding) =>
+        per.every((field, i) => (finding[field] ?? '') === group.values[i]),
+      ).map(keep),
       ...distinct(group.identities),
     }));
+    if (rest.length > 0) {
+      const [of, waived] = [sum(rest.map((group) => group.count)), sum(rest.map((group) => group.waived))];
+      violations.push({ group: {}, isRest: true, count: of, waived, worst: [], identities: [], distinct: 0 });
+    }
+    return violations;
+  }
+
+  /** The worst, and those that are not known: worst first, each once. */
+  #named(worst: readonly Finding[], isOf: (finding: Finding) => boolean): Finding[] {
+    const named = [...worst];
+    for (const finding of this.#fresh.items.filter(isOf)) {
+      if (named.every((one) => this.#compare(one, finding) !== 0)) named.push(finding);
+    }
+    return named.sort(this.#compare);
   }
 
   #worstOf(groups: readonly Group[]): Finding[] {
@@ -152,14 +177,40 @@ export class RuleFold {
   }
 }
 
+/** What alert memory knows of a rule. */
+export interface Tracking {
+  /** Identities of its findings; undefined: none was seen before. */
+  readonly known: ReadonlySet<number> | undefined;
+}
+
 /** Findings kept of a rule, the worst. */
 export const keptFindings = 100;
 
-/** Findings kept of a violation for alert memory, to name them once they are gone. */
+/** Findings kept of a violation for alert memory: the worst, and as many of those that are not known. */
 export const namedFindings = 20;
 
 /** Identities kept of a violation for alert memory. */
 export const keptIdentities = 2000;
+
+/** Groups of a rule that are followed one by one, each as an alert of its own. */
+export const mostFollowedGroups = 100;
+
+/**
+ * Which groups are followed does not depend on how many findings they have, so that a group does not come and go with
+ * the others.
+ */
+function followedGroups(groups: readonly Group[]): { followed: readonly Group[]; rest: readonly Group[] } {
+  if (groups.length <= mostFollowedGroups) return { followed: groups, rest: [] };
+  const sorted = groups
+    .map((group) => ({ group, place: textNumber(JSON.stringify(group.values)) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ group }) => group);
+  return { followed: sorted.slice(0, mostFollowedGroups), rest: sorted.slice(mostFollowedGroups) };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}
 
 /** The smallest of the different ones: which they are does not depend on the order of rows. */
 function distinct(identities: readonly number[]): Pick<Violation, 'identities' | 'distinct'> {

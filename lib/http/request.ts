@@ -1,9 +1,11 @@
+import { lookup as lookUpName } from 'node:dns';
 import type { LookupFunction, Socket } from 'node:net';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import request from 'undici/lib/api/api-request.js';
 import buildConnector from 'undici/lib/core/connect.js';
 import Client from 'undici/lib/dispatcher/client.js';
+import type { Guard } from './addresses.ts';
 import { bodyError, HttpError, seconds, sendError } from './errors.ts';
 
 export { HttpError, type HttpPhase } from './errors.ts';
@@ -54,6 +56,8 @@ export interface HttpOptions {
    * gives is passed on as it is, so that it can refuse an address.
    */
   readonly lookup?: LookupFunction;
+  /** Asked before anything is connected to, by URL and by the very addresses that are; absent: anywhere. */
+  readonly guard?: Guard;
 }
 
 /**
@@ -64,7 +68,8 @@ export function createHttp(options: HttpOptions = {}): Http {
   const open = new Set<Exchange>();
   return {
     async send(request) {
-      const exchange = new Exchange(request, options, () => open.delete(exchange));
+      options.guard?.check(request.url);
+      const exchange = new Exchange(request, lookupOf(request.url, options), () => open.delete(exchange));
       open.add(exchange);
       return exchange.send();
     },
@@ -86,6 +91,10 @@ export async function readText(body: AsyncIterable<Uint8Array>, limitBytes: numb
   return new TextDecoder().decode(Buffer.concat(pieces));
 }
 
+function lookupOf(url: URL, { lookup, guard }: HttpOptions): LookupFunction | undefined {
+  return guard === undefined ? lookup : guard.lookup(url, lookup ?? lookUpName);
+}
+
 class Exchange {
   readonly #request: HttpRequest;
   readonly #host: string;
@@ -97,13 +106,13 @@ class Exchange {
   /** Why this exchange was stopped from here, whatever undici then makes of it. */
   #stopped: HttpError | undefined;
 
-  constructor(request: HttpRequest, options: HttpOptions, ended: () => void) {
+  constructor(request: HttpRequest, lookup: LookupFunction | undefined, ended: () => void) {
     const { url, timeouts } = request;
     this.#request = request;
     this.#ended = ended;
     this.#host = `${url.hostname}:${url.port || (url.protocol === 'http:' ? '80' : '443')}`;
     this.#client = new Client(url.origin, {
-      connect: this.#connector(options),
+      connect: this.#connector(lookup),
       // No keep-alive: undici then sends `connection: close`.
       pipelining: 0,
       headersTimeout: timeouts.headersMs,
@@ -154,7 +163,7 @@ class Exchange {
     this.#ended();
   }
 
-  #connector({ lookup }: HttpOptions): buildConnector.connector {
+  #connector(lookup: LookupFunction | undefined): buildConnector.connector {
     const connect = buildConnector({
       allowH2: false,
       timeout: this.#request.timeouts.connectMs,

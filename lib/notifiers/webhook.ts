@@ -1,5 +1,8 @@
 import { Webhook } from 'standardwebhooks';
 import type { Notifier } from '../app/ports.ts';
+import type { Notice } from '../core/notice.ts';
+import { renderAlertmanager } from '../core/render/alertmanager.ts';
+import { cloudEventType, renderCloudEvent } from '../core/render/cloudevents.ts';
 import { renderWebhook } from '../core/render/webhook.ts';
 import { Secret } from '../core/secret.ts';
 import { readText } from '../http/request.ts';
@@ -22,6 +25,27 @@ export interface WebhookOptions extends Edges {
   readonly url: URL | SecretSource;
   /** `whsec_` and base64; while one is replaced by another, both, separated by a space. */
   readonly signingSecret?: SecretSource;
+  /** Default `portcullis`. */
+  readonly format?: WebhookFormat;
+  /**
+   * For `alertmanager`: how long what fires is posted to stand. It has to be posted again before, or it is taken for
+   * resolved. Default 365 days: reminders are up to 8 times 30 days apart if nothing else is configured.
+   */
+  readonly validForMs?: number;
+}
+
+/**
+ * - `portcullis`: a document of ours, see docs/webhooks.md
+ * - `cloudevents`: the same in a CloudEvent 1.0, structured mode
+ * - `alertmanager`: a list of alerts for `/api/v2/alerts` of a Prometheus Alertmanager
+ */
+export type WebhookFormat = 'portcullis' | 'cloudevents' | 'alertmanager';
+
+const defaultValidForMs = 365 * 86_400_000;
+
+interface Body {
+  readonly type: string;
+  readonly text: string;
 }
 
 /**
@@ -30,11 +54,12 @@ export interface WebhookOptions extends Edges {
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 export function createWebhookNotifier(options: WebhookOptions): Notifier {
-  const { receiver, url, signingSecret, clock } = options;
+  const { receiver, url, signingSecret, clock, format = 'portcullis', validForMs = defaultValidForMs } = options;
   return {
     receiver,
-    async deliver(notice, _nowMs, signal) {
-      const body = JSON.stringify(renderWebhook(notice));
+    async deliver(notice, nowMs, signal) {
+      // What is sent late must not be over when it arrives.
+      const body = bodyOf(notice, format, Math.max(notice.atMs, nowMs) + validForMs);
       const withUrl = withSecret(typeof url === 'function' ? url : async () => new Secret(url.href), [401, 403, 404]);
       const withSigning = signingSecret && withSecret(signingSecret, [401, 403]);
 
@@ -44,7 +69,7 @@ export function createWebhookNotifier(options: WebhookOptions): Notifier {
         const headers = { 'webhook-id': notice.id, 'webhook-timestamp': String(Math.floor(at.getTime() / 1000)) };
         if (withSigning === undefined) return post(to, body, headers, options, signal);
         return withSigning(async (secret) => {
-          const signature = signatureOf(secret, notice.id, at, body);
+          const signature = signatureOf(secret, notice.id, at, body.text);
           if (signature === undefined) return noSigningSecret;
           return post(to, body, { ...headers, 'webhook-signature': signature }, options, signal);
         });
@@ -58,6 +83,17 @@ export function createWebhookNotifier(options: WebhookOptions): Notifier {
       await deliver(receiver, options, attempt, signal);
     },
   };
+}
+
+function bodyOf(notice: Notice, format: WebhookFormat, validUntilMs: number): Body {
+  switch (format) {
+    case 'portcullis':
+      return { type: 'application/json', text: JSON.stringify(renderWebhook(notice)) };
+    case 'cloudevents':
+      return { type: cloudEventType, text: JSON.stringify(renderCloudEvent(notice)) };
+    case 'alertmanager':
+      return { type: 'application/json', text: JSON.stringify(renderAlertmanager(notice, validUntilMs)) };
+  }
 }
 
 const noSigningSecret: Refusal = {
@@ -77,17 +113,17 @@ function signatureOf(secrets: Secret, id: string, at: Date, body: string): strin
 
 async function post(
   url: URL,
-  body: string,
+  body: Body,
   headers: Readonly<Record<string, string>>,
-  { http, clock, timeouts = defaultTimeouts }: Edges,
+  { http, clock, timeouts = defaultTimeouts, format }: WebhookOptions,
   signal: AbortSignal | undefined,
 ): Promise<Refusal | undefined> {
   try {
     const response = await http.send({
       method: 'POST',
       url,
-      headers: { 'content-type': 'application/json', 'user-agent': 'portcullis', ...headers },
-      body,
+      headers: { 'content-type': body.type, 'user-agent': 'portcullis', ...headers },
+      body: body.text,
       timeouts,
       signal,
     });
@@ -95,14 +131,16 @@ async function post(
     // The status has decided; the body is read only to end the exchange.
     await readText(response.body, 1024).catch(() => {});
     if (status >= 200 && status < 300) return undefined;
-    return refusalOf(status, reasonOf(status), response.headers['retry-after'], clock.nowMs());
+    return refusalOf(status, reasonOf(status, format), response.headers['retry-after'], clock.nowMs());
   } catch (error) {
     return refusalOfError(error);
   }
 }
 
-function reasonOf(status: number): string {
+function reasonOf(status: number, format: WebhookFormat | undefined): string {
   const said = `answered ${status}`;
+  if (format === 'alertmanager' && (status === 404 || status === 405))
+    return `${said}: the URL of an Alertmanager has to end in /api/v2/alerts`;
   if (status >= 300 && status < 400) return `${said}: a redirect, which is not followed: use the URL it leads to`;
   if (status === 401 || status === 403) return `${said}: check the signing secret`;
   if (status === 404) return `${said}: there is nothing at this URL`;

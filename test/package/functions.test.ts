@@ -1,12 +1,13 @@
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { worldClusters } from '../../lib/simulator/clusters.ts';
 import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
 import { type Receiver, startReceiver } from '../../lib/simulator/receivers.ts';
 import { buildFunctions } from '../../scripts/package/build.ts';
 import { command } from '../support/command.ts';
+import { startDynamo } from '../support/dynamo.ts';
 import { type Packaged, packageService, unpack } from '../support/lambda-package.ts';
 import { type Lambda, startLambda, urlEvent } from '../support/lambda-process.ts';
 import { startSecretsManager } from '../support/secrets-manager.ts';
@@ -30,7 +31,11 @@ const rootOf = (name: string) => join(folder, name);
 /** A new instance of a function as the template has it, with the world's config in place of the packaged one. */
 function start(name: 'gate' | 'scan', more: Readonly<Record<string, string>> = {}): Lambda {
   const { Handler } = functionOf(name);
-  const lambda = startLambda({ root: rootOf(name), handler: Handler, env: { ...env, ...more } });
+  const lambda = startLambda({
+    root: rootOf(name),
+    handler: Handler,
+    env: { ...env, PORTCULLIS_STATE: 'memory:', ...more },
+  });
   lambdas.push(lambda);
   return lambda;
 }
@@ -136,7 +141,28 @@ describe('the template', () => {
     ]);
   });
 
-  test('grants no more than logs, the secrets with the prefix, and the start of scan', () => {
+  test('keeps alerts in a table that is encrypted, recoverable, and outlives the stack', () => {
+    const { resources } = packaged;
+    expect(resources.StateTable).toMatchObject({
+      DeletionPolicy: 'Retain',
+      Properties: {
+        BillingMode: 'PAY_PER_REQUEST',
+        KeySchema: [
+          { AttributeName: 'pk', KeyType: 'HASH' },
+          { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+        TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        SSESpecification: { SSEEnabled: true },
+        DeletionProtectionEnabled: false,
+      },
+    });
+    expect(functionOf('scan')?.Environment.Variables).toEqual({
+      PORTCULLIS_STATE: { 'Fn::Sub': ['dynamodb:$', '{StateTable}'].join('') },
+    });
+  });
+
+  test('grants no more than logs, the secrets with the prefix, the table, and the start of scan', () => {
     const roles = ofType('AWS::IAM::Role');
     const statements = roles.flatMap(({ Properties }) =>
       Properties.Policies.flatMap(
@@ -148,7 +174,11 @@ describe('the template', () => {
       [Action].flat().join(),
       ...[Resource]
         .flat()
-        .map((arn) => arn['Fn::Sub'].replace(/^arn:.*?}:(?=[a-z]+:\$)/, '').replaceAll(/\$\{AWS::(\w+)\}/g, '$1')),
+        .map((arn) =>
+          (arn['Fn::Sub'] ?? arn['Fn::GetAtt'].join('.'))
+            .replace(/^arn:.*?}:(?=[a-z]+:\$)/, '')
+            .replaceAll(/\$\{AWS::(\w+)\}/g, '$1'),
+        ),
     ]);
     const here = 'Region:AccountId';
     expect(roles).toHaveLength(1);
@@ -160,6 +190,7 @@ describe('the template', () => {
       ],
       ['Allow', 'logs:PutLogEvents', `logs:${here}:log-group:/aws/lambda/portcullis-dev*:*:*`],
       ['Allow', 'secretsmanager:GetSecretValue', `secretsmanager:${here}:secret:portcullis/*`],
+      ['Allow', 'dynamodb:Query,dynamodb:GetItem,dynamodb:PutItem,dynamodb:DeleteItem', 'StateTable.Arn'],
       [
         'Allow',
         'lambda:InvokeFunction',
@@ -337,7 +368,7 @@ describe('scan, from its package', () => {
     const { value, error } = await scan.invoke({}, { requestId: 'r-scan', remainingMs: 900_000 });
 
     expect(error).toBeUndefined();
-    expect(value).toMatchObject({ exitCode: 0, sources: 1, clusters: 5, delivered: 6, failures: [] });
+    expect(value).toMatchObject({ exitCode: 0, sources: 1, clusters: 5, delivered: { chat: 1, soc: 1 }, failures: [] });
     const told = slack.received.map(({ status, json }) => [status, (json as { text: string }).text]);
     expect(told).toContainEqual([200, expect.stringContaining('prod-us')]);
     expect(hook.received.length).toBeGreaterThan(0);
@@ -347,7 +378,7 @@ describe('scan, from its package', () => {
   });
 
   test('throws when a receiver did not take its message, after all the rest was done', async () => {
-    hook.script.push(...Array(3).fill({ status: 410 }));
+    hook.script.push({ status: 410 });
     const before = slack.received.length;
     const scan = start('scan');
     const { value, error } = await scan.invoke({}, { remainingMs: 900_000 });
@@ -355,10 +386,29 @@ describe('scan, from its package', () => {
     expect(value).toBeUndefined();
     expect(error).toEqual({
       name: 'ScanError',
-      message: 'scan: exit code 2: 3 things could not be looked at or delivered; the log has the details',
+      message: 'scan: exit code 2: 1 things could not be looked at or delivered; the log has the details',
     });
-    expect(slack.received.length - before).toBe(3);
-    expect(scan.log().at(-1)).toMatchObject({ level: 'error', msg: 'scan done', exitCode: 2, delivered: 3 });
+    expect(slack.received.length - before).toBe(1);
+    expect(scan.log().at(-1)).toMatchObject({
+      level: 'error',
+      msg: 'scan done',
+      exitCode: 2,
+      delivered: { chat: 1, soc: 0 },
+    });
+  });
+
+  test('remembers in DynamoDB what it told, from one instance to the next', async () => {
+    const dynamo = await startDynamo();
+    onTestFinished(() => dynamo.close());
+    const table = await dynamo.createTable();
+    const { endpoint: AWS_ENDPOINT_URL_DYNAMODB, region: AWS_REGION } = dynamo.access;
+    const at = { PORTCULLIS_STATE: `dynamodb:${table}`, AWS_ENDPOINT_URL_DYNAMODB, AWS_REGION, ...aws };
+    const before = slack.received.length;
+    const first = await start('scan', at).invoke({}, { remainingMs: 900_000 });
+    const second = await start('scan', at).invoke({}, { remainingMs: 900_000 });
+    expect([first.error, second.error]).toEqual([undefined, undefined]);
+    expect(second.value).toMatchObject({ unchanged: 4, delivered: {} });
+    expect(slack.received.length - before).toBe(1);
   });
 
   test('says what it could not look at when its time runs out', async () => {

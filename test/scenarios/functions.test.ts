@@ -174,7 +174,8 @@ describe('scan', () => {
     sources: 1,
     clusters: 1,
     verdicts: { pass: 0, fail: 1, undetermined: 0 },
-    delivered: 1,
+    unchanged: 0,
+    delivered: { chat: 1 },
     failures: [],
   };
 

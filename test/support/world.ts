@@ -59,11 +59,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     hook,
     folder,
     configFile,
-    run: ([name = '', ...args], around = {}) =>
-      command([name, '--config', configFile, '--now', new Date(worldNowMs).toISOString(), ...args], {
-        ...around,
-        env: { ...env, ...around.env },
-      }),
+    run([name = '', ...given], around = {}) {
+      const now = given.includes('--now') ? [] : ['--now', new Date(worldNowMs).toISOString()];
+      return command([name, ...given, '--config', configFile, ...now], { ...around, env: { ...env, ...around.env } });
+    },
     async close() {
       await Promise.all([hss.close(), slack.close(), hook.close(), rm(folder, { recursive: true, force: true })]);
     },
@@ -91,5 +90,6 @@ routes:
   - when: severity == "critical"
     receivers: [soc, chat]
   - receivers: [chat]
+state: sqlite:state.db
 `;
 }

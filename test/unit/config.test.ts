@@ -25,6 +25,32 @@ test('what is left out has its default', () => {
   });
 });
 
+test('a receiver is at a public address by https, unless it says more', () => {
+  const allow = [
+    '10.0.0.0/8',
+    '192.168.1.2',
+    'fd00:12::/32',
+    '::1',
+    'hooks.internal.example',
+    'Alertmanager',
+    'a_b.c.',
+  ];
+  const receivers = [
+    'receivers:',
+    '  - {name: chat, slack: {webhook: env://SLACK}}',
+    `  - {name: inside, webhook: {url: https://hooks.internal.example}, allow: ${JSON.stringify(allow)}}`,
+    '  - {name: beside, insecure: true, webhook: {url: http://alertmanager:9093}}',
+  ];
+  const text = `version: 1\n${source}${receivers.join('\n')}\nroutes:\n  - receivers: [chat, inside, beside]\n`;
+
+  expect(issuesOf(text)).toBe('');
+  expect(parseConfig(text, 'c.yaml').config?.receivers).toMatchObject([
+    { name: 'chat', insecure: false, allow: [] },
+    { name: 'inside', insecure: false, allow },
+    { name: 'beside', insecure: true, allow: [] },
+  ]);
+});
+
 describe('an invalid config says what, where and what to do:', () => {
   test.each([
     { why: 'no source', text: 'version: 1\nsources: []', says: 'c.yaml:2:10: sources: needs a source' },
@@ -56,12 +82,17 @@ describe('an invalid config says what, where and what to do:', () => {
     {
       why: 'a webhook in plain http',
       text: `version: 1\n${source}receivers: [{name: chat, webhook: {url: http://127.0.0.1:1}}]\n${routes}`,
-      says: 'is plain http; use https, or say insecure: true for a loopback address',
+      says: 'is plain http; use https, or say insecure: true for a loopback or private address',
     },
     {
-      why: 'a webhook in plain http elsewhere',
-      text: `version: 1\n${source}receivers: [{name: chat, insecure: true, webhook: {url: http://x.example}}]\n${routes}`,
-      says: 'is plain http; http is for loopback only',
+      why: 'insecure that is no boolean',
+      text: `version: 1\n${source}${chat}    insecure: "yes"\n${routes}`,
+      says: 'receivers[0].insecure: has to be a boolean, not a string ("yes")',
+    },
+    {
+      why: 'allow that is no list',
+      text: `version: 1\n${source}${chat}    allow: 10.0.0.0/8\n${routes}`,
+      says: 'receivers[0].allow: ',
     },
     {
       why: 'a route to nobody',
@@ -91,6 +122,34 @@ describe('an invalid config says what, where and what to do:', () => {
     },
   ])('$why', ({ text, says }) => {
     expect(issuesOf(text)).toContain(says);
+  });
+
+  test.each([
+    '10.0.0.0/33',
+    'fd00::/129',
+    '10.0.0.0/',
+    '10.0.0/8',
+    '10.0.0',
+    '10.0.0.256',
+    '0x7f.1',
+    '10.0.0.0/8, 10.1.0.0/16',
+    '10.0.0.0/255.0.0.0',
+    'fe80::1%eth0',
+    '[::1]',
+    '*.internal.example',
+    'https://hooks.internal.example',
+    'hooks.internal.example:8443',
+    'hooks.internal.example/in',
+    'me@hooks.internal.example',
+    ' ',
+    '',
+  ])('allow: %j', (entry) => {
+    const text = `version: 1\n${source}${chat}    allow: [127.0.0.1, ${JSON.stringify(entry)}]\n${routes}`;
+
+    expect(issuesOf(text)).toBe(
+      'c.yaml:7:24: receivers[0].allow[1]: has to be a range of addresses such as 10.0.0.0/8, an address, or the exact ' +
+        'name of a host without scheme, port and "*"',
+    );
   });
 
   test('a secret in place of a reference is not shown back', () => {

@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { jsonText, logLine, plainText, slackCode, slackText, terminalText } from '../../lib/core/render/escape.ts';
+import {
+  attributeText,
+  jsonText,
+  labelText,
+  logLine,
+  plainText,
+  slackCode,
+  slackText,
+  terminalText,
+  withColon,
+} from '../../lib/core/render/escape.ts';
 import { hostileText } from '../fixtures/render/hostile.ts';
 import { unsafe } from '../fixtures/render/slack-limits.ts';
 
@@ -110,4 +120,23 @@ describe('whatever the text', () => {
       }),
     );
   });
+});
+
+test.each([
+  { text: 'registry:5000/app_1@sha256:0123', label: 'registry:5000/app_1@sha256:0123' },
+  { text: '*a* ~b~ `c` :wave: d', label: '*a* ~b~ `c` :wave: d' },
+  { text: '<!here> @channel', label: '‹!here› @\u2060channel' },
+  { text: 'a\n\u202eb', label: 'a \\u{202e}b' },
+])('labelText changes only what may call people or cannot be seen: $label', ({ text, label }) => {
+  expect(labelText(text, 100)).toBe(label);
+});
+
+test('attributeText changes only what cannot be seen', () => {
+  expect(attributeText('<a> @here\0\ufffe \ud83d', 100)).toBe('<a> @here\\u{0}\\u{fffe} \\u{d83d}');
+  expect(attributeText('x'.repeat(100), 10)).toBe(`${'x'.repeat(9)}…`);
+});
+
+test('a colon after a name does not make an emoji of it', () => {
+  expect(withColon('prod-us')).toBe('prod-us:');
+  expect(withColon(plainText('::error::gone', 50))).not.toMatch(/:[\w+-]+:/);
 });

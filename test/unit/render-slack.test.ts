@@ -104,6 +104,9 @@ describe.each([
     const { sections } = told(message);
     expect(sections.length).toBeGreaterThan(0);
     for (const { rule: id } of sections) expect(rules.find((r) => r.id === id)?.severity).toBe('critical');
+    expect(
+      message.payload.blocks?.map((b) => (b.type === 'section' ? b.text.text : '')).join('\n') ?? message.payload.text,
+    ).toMatch(/^and \d+ more with [\d,]+ found$/m);
   });
 
   test('whatever the texts: valid, harmless, all accounted for', () => {

@@ -5,13 +5,16 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { Clock, Notifier } from '../../lib/app/ports.ts';
 import { DeliveryError, InputError } from '../../lib/core/errors.ts';
 import type { Notice } from '../../lib/core/notice.ts';
+import { renderAlertmanager } from '../../lib/core/render/alertmanager.ts';
+import { renderCloudEvent } from '../../lib/core/render/cloudevents.ts';
 import { renderSlack, renderSlackPlain, type SlackPayload } from '../../lib/core/render/slack.ts';
 import { documentBytes, renderWebhook } from '../../lib/core/render/webhook.ts';
 import { Secret } from '../../lib/core/secret.ts';
 import { createHttp, type Timeouts } from '../../lib/http/request.ts';
 import type { Attempts, SecretSource } from '../../lib/notifiers/attempts.ts';
 import { createSlackNotifier } from '../../lib/notifiers/slack.ts';
-import { createWebhookNotifier } from '../../lib/notifiers/webhook.ts';
+import { createWebhookNotifier, type WebhookFormat } from '../../lib/notifiers/webhook.ts';
+import { changes, first } from '../fixtures/render/news-samples.ts';
 import { evaluation, failing, notice, rule, source, vulnerability } from '../fixtures/render/samples.ts';
 import { slackProblems } from '../fixtures/render/slack-limits.ts';
 import { type Reply, type Seen, type StubServer, startServer } from '../support/http-server.ts';
@@ -48,6 +51,7 @@ interface Given {
 
 interface Kind {
   readonly kind: string;
+  readonly contentType: string;
   create(given: Given): Notifier;
   /** What a body that arrived tells, so that a message that is not the one fails the test. */
   arrived(body: string, told: Notice): void;
@@ -62,6 +66,7 @@ function given({ url, clock = fakeClock(), timeouts, attempts }: Given) {
 
 const slack: Kind = {
   kind: 'slack',
+  contentType: 'application/json',
   create(options) {
     const { get, ...rest } = given(options);
     return createSlackNotifier({ ...rest, webhook: get });
@@ -73,17 +78,29 @@ const slack: Kind = {
   },
 };
 
-const webhook: Kind = {
-  kind: 'webhook',
-  create(options) {
-    const { get, ...rest } = given(options);
-    return createWebhookNotifier({ ...rest, url: get, signingSecret: async () => new Secret(signingSecret) });
-  },
-  arrived(body, sent) {
-    expect(JSON.parse(body)).toEqual(JSON.parse(JSON.stringify(renderWebhook(sent))));
-    expect(Buffer.byteLength(body)).toBeLessThanOrEqual(documentBytes);
-  },
-};
+const validForMs = 3_600_000;
+
+function webhookKind(format: WebhookFormat, contentType: string, render: (sent: Notice) => unknown): Kind {
+  return {
+    kind: `webhook, ${format}`,
+    contentType,
+    create(options) {
+      const { get, ...rest } = given(options);
+      const secret: SecretSource = async () => new Secret(signingSecret);
+      return createWebhookNotifier({ ...rest, url: get, signingSecret: secret, format, validForMs });
+    },
+    arrived(body, sent) {
+      expect(JSON.parse(body)).toEqual(JSON.parse(JSON.stringify(render(sent))));
+      expect(Buffer.byteLength(body)).toBeLessThanOrEqual(documentBytes);
+    },
+  };
+}
+
+const webhook = webhookKind('portcullis', 'application/json', (sent) => renderWebhook(sent));
+const cloudEvents = webhookKind('cloudevents', 'application/cloudevents+json', renderCloudEvent);
+const alertmanager = webhookKind('alertmanager', 'application/json', (sent) =>
+  renderAlertmanager(sent, sent.atMs + validForMs),
+);
 
 const ok: Reply = { status: 200, body: 'ok' };
 
@@ -113,10 +130,12 @@ function cutOff(_seen: Seen, response: { socket: { destroy(): void } | null }): 
   response.socket?.destroy();
 }
 
-describe.each([slack, webhook])('$kind', ({ kind, create, arrived }) => {
+describe.each([slack, webhook, cloudEvents, alertmanager])('$kind', ({ kind, contentType, create, arrived }) => {
   test.each([
     { what: 'a cluster that fails', sent: told },
     { what: 'a source that could not be looked at', sent: source },
+    { what: 'what changed in a cluster', sent: changes },
+    { what: 'what stands in several clusters', sent: first },
     {
       what: 'a hundred thousand violations with names of any length',
       sent: notice(
@@ -137,7 +156,7 @@ describe.each([slack, webhook])('$kind', ({ kind, create, arrived }) => {
     await create({ url: server.origin + path }).deliver(sent, 0);
 
     expect(server.seen).toHaveLength(1);
-    expect(server.seen[0]?.headers['content-type']).toBe('application/json');
+    expect(server.seen[0]?.headers['content-type']).toBe(contentType);
     arrived(server.seen[0]?.body ?? '', sent);
   });
 
@@ -407,24 +426,33 @@ describe('webhook alone', () => {
     expect(seconds(second) - seconds(first)).toBe(1);
   });
 
-  test('while a signing secret is replaced, the old and the new one verify', async () => {
-    const server = await startServer();
-    const next = `whsec_${Buffer.from('another secret').toString('base64')}`;
-    expectPosts(server, ok);
+  test.each(['portcullis', 'cloudevents', 'alertmanager'] as const)(
+    'while a signing secret is replaced, the old and the new one verify: %s',
+    async (format) => {
+      const server = await startServer();
+      const next = `whsec_${Buffer.from('another secret').toString('base64')}`;
+      expectPosts(server, ok);
 
-    const notifier = createWebhookNotifier({
-      ...edges,
-      clock: fakeClock(),
-      url: new URL(server.origin + path),
-      signingSecret: async () => new Secret(`${next} ${signingSecret}\n`),
-    });
-    await notifier.deliver(told, 0);
+      const notifier = createWebhookNotifier({
+        ...edges,
+        clock: fakeClock(),
+        url: new URL(server.origin + path),
+        signingSecret: async () => new Secret(`${next} ${signingSecret}\n`),
+        format,
+      });
+      await notifier.deliver(changes, 0);
 
-    const { body = '', headers } = server.seen[0] ?? {};
-    for (const secret of [next, signingSecret]) {
-      expect(new Webhook(secret).verify(body, headers as Record<string, string>)).toMatchObject({ id: told.id });
-    }
-  });
+      const { body = '', headers } = server.seen[0] ?? {};
+      const signed = headers as Record<string, string>;
+      expect(headers?.['webhook-id']).toBe(changes.id);
+      for (const secret of [next, signingSecret]) {
+        expect(new Webhook(secret).verify(body, signed)).toEqual(JSON.parse(body));
+        expect(() => new Webhook(secret).verify(`${body} `, signed)).toThrow();
+      }
+      const third = `whsec_${Buffer.from('a third secret').toString('base64')}`;
+      expect(() => new Webhook(third).verify(body, signed)).toThrow();
+    },
+  );
 
   test('a signing secret that was replaced is fetched once more', async () => {
     const server = await startServer();
@@ -490,5 +518,30 @@ describe('webhook alone', () => {
     const error = await failureOf(webhook.create({ url: server.origin + path }).deliver(told, 0));
 
     expect(error).toMatchObject({ retryable: false, message: expect.stringContaining('the receiver is gone') });
+  });
+});
+
+describe('alertmanager alone', () => {
+  test('what is sent late is valid from then on: nothing that fires arrives as resolved', async () => {
+    const server = await startServer();
+    expectPosts(server, ok, ok);
+    const notifier = alertmanager.create({ url: server.origin + path });
+    const lateMs = told.atMs + 40 * 86_400_000;
+
+    await notifier.deliver(changes, told.atMs);
+    await notifier.deliver(changes, lateMs);
+
+    const [inTime, late] = server.seen.map(({ body }) => JSON.parse(body)[0].endsAt);
+    expect(inTime).toBe(new Date(told.atMs + validForMs).toISOString());
+    expect(late).toBe(new Date(lateMs + validForMs).toISOString());
+  });
+
+  test.each([404, 405])('%i says what its URL has to be', async (status) => {
+    const server = await startServer();
+    expectPosts(server, { status });
+
+    const error = await failureOf(alertmanager.create({ url: server.origin + path }).deliver(told, 0));
+
+    expect(error.message).toContain('has to end in /api/v2/alerts');
   });
 });

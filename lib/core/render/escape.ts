@@ -44,6 +44,26 @@ export function plainText(text: string, max: number): string {
   return shortened(text, max, (seen) => quiet(seen).replaceAll('<', '‹').replaceAll('>', '›'));
 }
 
+/** A colon after a text that is safe by itself: the two must not make the name of an emoji. */
+export function withColon(text: string): string {
+  return text.includes(':') ? `${text}${joiner}:` : `${text}:`;
+}
+
+/**
+ * For the label of a metric or an alert, which is compared with others: a name stays as it is, unless it could call
+ * people where the label is shown.
+ */
+export function labelText(text: string, max: number): string {
+  return shortened(text, max, (seen) =>
+    seen.replace(broadcasts, `@${joiner}`).replaceAll('<', '‹').replaceAll('>', '›'),
+  );
+}
+
+/** For the attribute of an event: all of it is seen, and nothing else is changed. */
+export function attributeText(text: string, max: number): string {
+  return shortened(text, max, (seen) => seen);
+}
+
 /** For a terminal or a log. Pass finished lines through `logLine` as well. */
 export function terminalText(text: string, max: number): string {
   return shortened(text, max, withoutCommands);

@@ -1,4 +1,4 @@
-import type { BrokenGroup, Evaluation, KeptFinding, RuleResult } from '../evaluation.ts';
+import type { BrokenGroup, Evaluation, KeptFinding, Reason, RuleResult } from '../evaluation.ts';
 import { type FieldType, type FindingKind, fields, listNames } from '../report.ts';
 import { jsonText } from './escape.ts';
 import { isoTime } from './words.ts';
@@ -26,12 +26,7 @@ export function resultOf(evaluation: Evaluation) {
     policy: { name: policy.name, digest: policy.digest },
     evaluated_at: isoTime(evaluation.evaluatedAtMs),
     rules: evaluation.rules.map(ruleEntry),
-    reasons: evaluation.reasons.map(({ kind, message, list, rules }) => ({
-      kind,
-      message,
-      ...(list && { list }),
-      ...(rules && { rules }),
-    })),
+    reasons: evaluation.reasons.map(reasonEntry),
     waivers: evaluation.waivers.map(({ id, status, count }) => ({ id, status, count })),
     counts: Object.fromEntries(
       listNames.map((list) => {
@@ -41,6 +36,10 @@ export function resultOf(evaluation: Evaluation) {
     ),
     notes: evaluation.notes.map(({ message, list }) => ({ message, ...(list && { list }) })),
   };
+}
+
+export function reasonEntry({ kind, message, list, rules }: Reason) {
+  return { kind, message, ...(list && { list }), ...(rules && { rules: [...rules] }) };
 }
 
 export function ruleEntry(rule: RuleResult) {
@@ -59,7 +58,7 @@ export function ruleEntry(rule: RuleResult) {
     ...(rule.message !== undefined && { message: rule.message }),
     line: rule.line,
     ...(rule.per && {
-      per: rule.per,
+      per: [...rule.per],
       groups: (rule.groups ?? []).map((group) => groupEntry(rule.on, group)),
       omitted_groups: rule.omittedGroups ?? 0,
     }),

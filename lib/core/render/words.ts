@@ -1,3 +1,4 @@
+import { formatDuration } from '../duration.ts';
 import type { BrokenGroup, Evaluation, RuleResult, RuleStatus } from '../evaluation.ts';
 import { type Finding, type FindingKind, fields } from '../report.ts';
 import { ruleSeverities } from '../severity.ts';
@@ -107,8 +108,21 @@ function totals(finding: Finding): string {
     .join(', ');
 }
 
-export function clusterOf({ cluster }: Evaluation): string {
+export function clusterOf({ cluster }: { readonly cluster: { readonly id: string; readonly name: string } }): string {
   return cluster.name || cluster.id || '(unnamed cluster)';
+}
+
+/** `report 3h 12m old, scanned 2026-11-24 02:20 UTC`, or `no report`. */
+export function reportAge(scannedAtMs: number | undefined, ageMs: number | undefined): string {
+  const scannedAt = minuteOf(scannedAtMs);
+  if (scannedAt === undefined) return 'no report';
+  return `report ${ageMs === undefined ? 'of unknown age' : `${formatDuration(ageMs)} old`}, scanned ${scannedAt}`;
+}
+
+/** `2026-11-24 02:20 UTC` */
+export function minuteOf(ms: number | undefined): string | undefined {
+  const iso = isoTime(ms);
+  return iso === null ? undefined : `${iso.slice(0, -8).replace('T', ' ')} UTC`;
 }
 
 export function isBroken({ status }: RuleResult): boolean {
@@ -160,8 +174,14 @@ export function brokenGroups(rule: RuleResult): number {
   return (rule.groups?.length ?? 0) + (rule.omittedGroups ?? 0);
 }
 
-export function groupKey({ key }: BrokenGroup): readonly { readonly label: string; readonly value: string }[] {
+export function groupKey({
+  key,
+}: Pick<BrokenGroup, 'key'>): readonly { readonly label: string; readonly value: string }[] {
   return Object.entries(key).map(([field, value]) => ({ label: field, value: String(value) }));
+}
+
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 export function plural(n: number, word: string): string {

@@ -1,0 +1,71 @@
+import type { Alert } from '../core/alerts.ts';
+import type { Coverage } from '../core/coverage.ts';
+import type { DeliveryLog } from '../core/deliveries.ts';
+import type { StateStore, StoredRecord } from './state.ts';
+
+/** What is remembered of a cluster's newest report. */
+export interface Head {
+  readonly clusterName: string;
+  readonly reportId: string;
+  /** As the report says, and as the list of reports does. */
+  readonly scannedAtMs: number;
+  readonly listedAtMs: number | undefined;
+  readonly policyDigest: string;
+  /** From when on the same report may be judged otherwise: it is too old, or a waiver that counts expires. */
+  readonly reviewAtMs: number;
+  readonly verdict: 'pass' | 'fail' | 'undetermined';
+  readonly coverage?: Coverage | undefined;
+  /** Image versions of this report, and of the one before. */
+  readonly images: readonly number[];
+  readonly imagesBefore?: readonly number[] | undefined;
+}
+
+/** What a receiver was told of a cluster, and what it is owed. */
+export interface LogRecord extends Partial<DeliveryLog> {
+  /** A run is at it: no other one sends before this is over. */
+  readonly claim?: Attempt & { readonly untilMs: number };
+  /** Since when it has been owed what was sent last, and why it did not take it. */
+  readonly owed?: Attempt & { readonly sinceMs: number; readonly attempts: number; readonly reason: string };
+}
+
+/** What was sent last: news, by its id, in a message, which for a digest is that of several clusters. */
+export interface Attempt {
+  readonly id: string;
+  readonly message: string;
+}
+
+export interface Versioned<T> {
+  readonly value: T;
+  readonly version: number;
+}
+
+/** All that is kept of a cluster, each part with the version that a write has to replace. */
+export interface ClusterState {
+  readonly head: Versioned<Head> | undefined;
+  readonly alerts: ReadonlyMap<string, Versioned<Alert>>;
+  readonly logs: ReadonlyMap<string, Versioned<LogRecord>>;
+}
+
+export function clusterGroup(source: string, clusterId: string): string {
+  return `cluster/${source}/${clusterId}`;
+}
+
+export const headKey = 'head';
+export const alertKey = (fingerprint: string) => `alert/${fingerprint}`;
+export const logKey = (receiver: string) => `log/${receiver}`;
+
+export async function loadCluster(store: StateStore, group: string, nowMs: number): Promise<ClusterState> {
+  const records = await store.load(group, '', nowMs);
+  const under = <T>(prefix: string) =>
+    new Map(
+      records
+        .filter(({ key }) => key.startsWith(prefix))
+        .map((record) => [record.key.slice(prefix.length), versioned<T>(record)] as const),
+    );
+  const head = records.find(({ key }) => key === headKey);
+  return { head: head && versioned<Head>(head), alerts: under<Alert>('alert/'), logs: under<LogRecord>('log/') };
+}
+
+function versioned<T>({ value, version }: StoredRecord): Versioned<T> {
+  return { value: value as T, version };
+}

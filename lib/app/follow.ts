@@ -1,0 +1,204 @@
+import { type Alert, type AlertOptions, advance } from '../core/alerts.ts';
+import { type CoverageOptions, compareCoverage } from '../core/coverage.ts';
+import { formatDuration } from '../core/duration.ts';
+import type { Evaluation } from '../core/evaluation.ts';
+import type { Policy } from '../core/policy/parse.ts';
+import type { ClusterRow } from '../core/report.ts';
+import { alertKey, type ClusterState, clusterGroup, type Head, headKey, loadCluster } from './cluster-state.ts';
+import { type Judge, judgeCluster, undetermined } from './judge.ts';
+import type { ReportSource } from './ports.ts';
+import { type StateStore, StoreError } from './state.ts';
+
+export interface FollowOptions extends AlertOptions, CoverageOptions {
+  /** How long an alert that is over is remembered. */
+  readonly forgetAfterMs: number;
+}
+
+export interface FollowEdges {
+  readonly store: StateStore;
+  readonly options: FollowOptions;
+}
+
+/** A cluster after a look at it. */
+export interface Followed {
+  readonly group: string;
+  readonly row: Pick<ClusterRow, 'clusterId' | 'clusterName' | 'scannedAtMs'>;
+  /** Absent: nothing has changed, and nothing was asked of HSS. */
+  readonly evaluation?: Evaluation;
+  readonly verdict: Head['verdict'];
+  readonly alerts: readonly Alert[];
+  readonly head: Head | undefined;
+  readonly state: ClusterState;
+}
+
+/** How often a run starts over, when another one writes the same cluster. */
+const mostTries = 10;
+
+/**
+ * Look at a cluster and bring its alerts up to date.
+ *
+ * Alerts are written before the head that says which report they stand on: a run that dies between them is made good by
+ * the next, which judges the same report again and finds nothing to change. Each record is written only over the version
+ * that was read; when another run was faster, all is read and worked out again.
+ */
+export async function follow(
+  source: ReportSource,
+  row: ClusterRow,
+  judge: Judge,
+  edges: FollowEdges,
+  signal?: AbortSignal,
+): Promise<Followed> {
+  let evaluation: Evaluation | undefined;
+  const look = async (head: Head | undefined, alerts: readonly Alert[]) => {
+    if (head !== undefined && isUnchanged(head, row, judge.policy)) {
+      if (judge.nowMs < head.reviewAtMs) return undefined;
+      const stale = staleness(row, judge);
+      // An old report does not get fresher by being fetched.
+      if (stale !== undefined) return stale;
+    }
+    const options = { ...judge.options, track: true, known: knownIdentities(alerts) };
+    evaluation ??= await judgeCluster(source, row, { ...judge, options }, signal);
+    return evaluation;
+  };
+  return update(clusterGroup(source.name, row.clusterId), row, look, judge, edges);
+}
+
+/**
+ * Bring alerts up to date by an evaluation that was made elsewhere: of a cluster that is absent, or of a source.
+ * @param evaluation undefined: nothing is known that is new
+ */
+export function followEvaluation(
+  group: string,
+  row: Followed['row'],
+  evaluation: Evaluation | undefined,
+  judge: Pick<Judge, 'nowMs' | 'policy'>,
+  edges: FollowEdges,
+): Promise<Followed> {
+  return update(group, row, async () => evaluation, judge, edges);
+}
+
+async function update(
+  group: string,
+  row: Followed['row'],
+  look: (head: Head | undefined, alerts: readonly Alert[]) => Promise<Evaluation | undefined>,
+  { nowMs, policy }: Pick<Judge, 'nowMs' | 'policy'>,
+  { store, options }: FollowEdges,
+): Promise<Followed> {
+  for (let tries = 0; tries < mostTries; tries++) {
+    const state = await loadCluster(store, group, nowMs);
+    const before = [...state.alerts.values()].map(({ value }) => value);
+    const head = state.head?.value;
+    const evaluation = await look(head, before);
+    if (evaluation === undefined) {
+      return { group, row, verdict: head?.verdict ?? 'undetermined', alerts: before, head, state };
+    }
+    const age = (evaluation.report.scannedAtMs ?? 0) - (head?.scannedAtMs ?? 0);
+    const isNewer = age > 0;
+    // Older than what is known, as when another run was faster: it ends nothing.
+    if (head !== undefined && age < 0 && evaluation.seen !== undefined && evaluation.reasons.length === 0) {
+      return { group, row, verdict: head.verdict, alerts: before, head, state };
+    }
+    const { coverage, doubt } =
+      evaluation.seen === undefined || age < 0
+        ? { coverage: head?.coverage, doubt: undefined }
+        : compareCoverage(isNewer ? head?.coverage : coverageBefore(head), evaluation.seen, options);
+    const alerts = advance(before, evaluation, doubt, nowMs, options);
+    const next = nextHead(head, row, evaluation, coverage, isNewer, nowMs, policy);
+    if (!(await save(store, group, state, alerts, next, options, nowMs))) continue;
+    return { group, row, evaluation, verdict: evaluation.verdict, alerts, head: next, state };
+  }
+  throw new StoreError(`cluster ${row.clusterName}: other runs kept writing it`);
+}
+
+/** What the report that the head stands on was compared with: judged again, it is as doubtful as it was. */
+function coverageBefore(head: Head | undefined): Head['coverage'] {
+  const { coverage } = head ?? {};
+  return coverage && { ...coverage, drops: Math.max(0, coverage.drops - 1) };
+}
+
+/** By rule, so that findings that are new can be named. */
+function knownIdentities(alerts: readonly Alert[]): ReadonlyMap<string, ReadonlySet<number>> {
+  const known = new Map<string, Set<number>>();
+  for (const { rule, identities } of alerts) {
+    const ofRule = known.get(rule) ?? new Set();
+    for (const identity of identities) ofRule.add(identity);
+    known.set(rule, ofRule);
+  }
+  return known;
+}
+
+function isUnchanged(head: Head, row: ClusterRow, policy: Policy): boolean {
+  return head.reportId === row.reportId && head.listedAtMs === row.scannedAtMs && head.policyDigest === policy.digest;
+}
+
+function staleness(row: ClusterRow, judge: Judge): Evaluation | undefined {
+  const ageMs = judge.nowMs - (row.scannedAtMs ?? 0);
+  const allowedMs = judge.options?.maxReportAgeMs ?? judge.policy.maxReportAgeMs;
+  if (ageMs <= allowedMs) return undefined;
+  const message = `the report is ${formatDuration(ageMs)} old, and ${formatDuration(allowedMs)} is allowed`;
+  const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
+  const known = {
+    ...(row.reportId !== undefined && { reportId: row.reportId }),
+    ...(row.scannedAtMs !== undefined && { listedAtMs: row.scannedAtMs }),
+  };
+  return undetermined(cluster, [{ kind: 'report-stale', message }], judge, known);
+}
+
+function nextHead(
+  head: Head | undefined,
+  row: Followed['row'],
+  evaluation: Evaluation,
+  coverage: Head['coverage'],
+  isNewer: boolean,
+  nowMs: number,
+  policy: Policy,
+): Head | undefined {
+  const { report, seen, verdict } = evaluation;
+  // Nothing was read: what is known of the report before stays.
+  if (seen === undefined || report.scannedAtMs === undefined) {
+    return head && { ...head, clusterName: row.clusterName, verdict, reviewAtMs: nowMs };
+  }
+  return {
+    clusterName: row.clusterName,
+    reportId: report.id,
+    scannedAtMs: report.scannedAtMs,
+    listedAtMs: row.scannedAtMs,
+    policyDigest: policy.digest,
+    reviewAtMs: reviewAtMs(evaluation, policy, nowMs),
+    verdict,
+    coverage,
+    images: seen.images,
+    imagesBefore: isNewer ? head?.images : head?.imagesBefore,
+  };
+}
+
+/** When the same report may be judged otherwise. What could not be judged is looked at again with every run. */
+function reviewAtMs(evaluation: Evaluation, policy: Policy, nowMs: number): number {
+  const { report, reasons, waivers } = evaluation;
+  if (reasons.some(({ kind }) => kind !== 'report-stale' && kind !== 'count-mismatch' && kind !== 'count-missing'))
+    return nowMs;
+  const staleMs = (report.scannedAtMs ?? 0) + policy.maxReportAgeMs + 1;
+  const used = new Set(waivers.filter(({ status }) => status === 'used').map(({ id }) => id));
+  const expiries = policy.waivers.filter(({ id }) => used.has(id)).map(({ expires }) => expires);
+  return Math.min(...[staleMs, ...expiries].filter((ms) => ms > nowMs), Number.MAX_SAFE_INTEGER);
+}
+
+async function save(
+  store: StateStore,
+  group: string,
+  state: ClusterState,
+  alerts: readonly Alert[],
+  head: Head | undefined,
+  options: FollowOptions,
+  nowMs: number,
+): Promise<boolean> {
+  for (const alert of alerts) {
+    const known = state.alerts.get(alert.fingerprint);
+    if (known?.value === alert) continue;
+    const expiresAtMs = alert.state === 'over' ? (alert.overMs ?? nowMs) + options.forgetAfterMs : undefined;
+    const record = { key: alertKey(alert.fingerprint), value: alert, expiresAtMs };
+    if ((await store.put(group, record, known?.version ?? 0, nowMs)) === undefined) return false;
+  }
+  if (head === undefined || JSON.stringify(head) === JSON.stringify(state.head?.value)) return true;
+  return (await store.put(group, { key: headKey, value: head }, state.head?.version ?? 0, nowMs)) !== undefined;
+}

@@ -1,0 +1,288 @@
+import type { Alert } from '../core/alerts.ts';
+import { type Announce, type Cause, type Owed, type OweOptions, owe } from '../core/deliveries.ts';
+import { DeliveryError, InputError } from '../core/errors.ts';
+import { newsOf } from '../core/news.ts';
+import type { ClusterNews, Notice } from '../core/notice.ts';
+import type { Policy } from '../core/policy/parse.ts';
+import { type LogRecord, loadCluster, logKey } from './cluster-state.ts';
+import type { Followed } from './follow.ts';
+import type { Log, Notifier } from './ports.ts';
+import type { StateStore } from './state.ts';
+
+export interface OutboxOptions {
+  readonly remindMs: OweOptions['remindMs'];
+  /** How long a run keeps others from sending what it sends; beyond it the run is taken for dead. */
+  readonly claimMs: number;
+  /** How long what is owed stays owed; then it goes to the dead letters. */
+  readonly owedForMs: number;
+}
+
+export interface OutboxEdges {
+  readonly store: StateStore;
+  readonly notifiers: ReadonlyMap<string, Notifier>;
+  readonly announce: ReadonlyMap<string, Announce>;
+  /** Whether an alert of a cluster is routed to a receiver. */
+  readonly wants: (receiver: string, source: string, clusterName: string, alert: Alert, cause: Cause) => boolean;
+  readonly isSilenced: (source: string, clusterName: string, alert: Alert) => boolean;
+  readonly options: OutboxOptions;
+  readonly log: Log;
+}
+
+/** What became of the deliveries of a run, by receiver. */
+export interface Delivered {
+  accepted: number;
+  refused: number;
+  /** The last reason why not. */
+  reason: string | undefined;
+  isInputError: boolean;
+}
+
+interface Target {
+  readonly receiver: string;
+  readonly source: string;
+  readonly followed: Followed;
+  readonly policy: Policy;
+}
+
+interface Claimed extends Target {
+  readonly owed: Owed;
+  /** The id of the message. */
+  readonly message: string;
+  readonly before: LogRecord | undefined;
+  /** Of the record that holds the claim. */
+  readonly version: number;
+}
+
+/** The source under which news about ourselves is told. */
+export const ourselves = 'portcullis';
+
+/** The group of records that hold what a receiver did not take in time. */
+export const deadLetters = 'dead-letters';
+
+/**
+ * Tells receivers what they are owed, one message after the other for each receiver, and none waits for another one.
+ *
+ * Before a message is sent its log is claimed, over the version that was read: of two runs only one sends. After it was
+ * accepted, and only then, the log says so. A run that dies between the two leaves a claim that ends by itself, and the
+ * next run sends the same message with the same id: at most one duplicate for each crash.
+ */
+export class Outbox {
+  readonly #edges: OutboxEdges;
+  readonly #nowMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #queues = new Map<string, Promise<void>>();
+  /** What stands as told or stood before the first look, to be told in one message. */
+  readonly #digests = new Map<string, Target[]>();
+  readonly #errors: unknown[] = [];
+  readonly results = new Map<string, Delivered>();
+
+  constructor(edges: OutboxEdges, nowMs: number, signal: AbortSignal | undefined) {
+    this.#edges = edges;
+    this.#nowMs = nowMs;
+    this.#signal = signal;
+  }
+
+  /** Ask for what every receiver is owed about a cluster. */
+  tell(source: string, followed: Followed, policy: Policy): void {
+    for (const receiver of this.#edges.notifiers.keys()) {
+      this.#enqueue(receiver, () => this.#tellOne({ receiver, source, followed, policy }));
+    }
+  }
+
+  /** Everything that was asked for, digests last. */
+  async finish(): Promise<void> {
+    await Promise.all(this.#queues.values());
+    for (const [receiver, targets] of this.#digests) {
+      for (const why of ['first', 'reminder'] as const)
+        this.#enqueue(receiver, () => this.#sendDigest(receiver, why, targets));
+    }
+    this.#digests.clear();
+    await Promise.all(this.#queues.values());
+    for (const error of this.#errors) throw error;
+  }
+
+  /** What fails keeps nothing else from being tried; `finish` tells of it. */
+  #enqueue(receiver: string, work: () => Promise<void>): void {
+    const before = this.#queues.get(receiver) ?? Promise.resolve();
+    this.#queues.set(
+      receiver,
+      before.then(work).catch((error: unknown) => {
+        this.#errors.push(error);
+      }),
+    );
+  }
+
+  async #tellOne(target: Target): Promise<void> {
+    const claimed = await this.#claim(
+      target,
+      (owed) => !isForDigest(owed),
+      ({ id }) => id,
+    );
+    if (claimed === 'digest') {
+      this.#digests.set(target.receiver, [...(this.#digests.get(target.receiver) ?? []), target]);
+    }
+    if (typeof claimed !== 'object') return;
+    const head = { id: claimed.message, source: target.source, atMs: this.#nowMs };
+    await this.#send(target.receiver, { ...head, about: 'alerts', ...this.#news(claimed) }, [claimed]);
+  }
+
+  async #sendDigest(receiver: string, why: 'first' | 'reminder', targets: readonly Target[]): Promise<void> {
+    const cause = why === 'first' ? 'standing' : 'reminder';
+    const messages = new Map<string, Claimed[]>();
+    /** The message of this run, by source. It has the id of its first part, which is in no other message. */
+    const ours = new Map<string, string>();
+    for (const target of targets) {
+      const { source } = target;
+      let isAgain = false;
+      const claimed = await this.#claim(
+        target,
+        (owed) => isForDigest(owed) && owed.items.some((item) => item.cause === cause),
+        (owed, before) => {
+          // What was sent before is sent again in the message it was in, with what else of it was not written down.
+          const attempt = before?.claim ?? before?.owed;
+          isAgain = attempt?.id === owed.id;
+          return isAgain && attempt !== undefined ? attempt.message : (ours.get(source) ?? owed.id);
+        },
+      );
+      if (typeof claimed !== 'object') continue;
+      if (!isAgain) ours.set(source, claimed.message);
+      messages.set(claimed.message, [...(messages.get(claimed.message) ?? []), claimed]);
+    }
+    for (const [id, claims] of messages) {
+      const clusters = claims.map((claimed) => this.#news(claimed));
+      const source = claims[0]?.source ?? '';
+      await this.#send(receiver, { id, source, atMs: this.#nowMs, about: 'digest', why, clusters }, claims);
+    }
+  }
+
+  #news({ owed, followed, policy }: Claimed): ClusterNews {
+    const { row, head, alerts, evaluation } = followed;
+    return newsOf(owed.items, {
+      cluster: { id: row.clusterId, name: row.clusterName },
+      policy: policy.name,
+      reportId: head?.reportId ?? evaluation?.report.id ?? '',
+      scannedAtMs: head?.scannedAtMs,
+      alerts,
+      messages: new Map(
+        policy.rules.flatMap(({ id, message }) => (message === undefined ? [] : [[id, message] as const])),
+      ),
+      imagesBefore: head?.imagesBefore,
+    });
+  }
+
+  /**
+   * Claim what the receiver is owed, if `takes` wants it now, for the message with the id that `messageOf` gives.
+   * @returns nothing when there is nothing to send, or another run is sending it
+   */
+  async #claim(
+    target: Target,
+    takes: (owed: Owed) => boolean,
+    messageOf: (owed: Owed, before: LogRecord | undefined) => string,
+  ): Promise<Claimed | 'digest' | undefined> {
+    const { receiver, source } = target;
+    const { store, options } = this.#edges;
+    let { followed } = target;
+    for (let tries = 0; tries < 10; tries++) {
+      const record = followed.state.logs.get(receiver);
+      const before = record?.value;
+      if (before?.claim !== undefined && before.claim.untilMs > this.#nowMs) return undefined;
+      const owed = this.#owed(receiver, source, followed, before);
+      if (owed === undefined) return undefined;
+      const isQuiet = owed.items.length === 0;
+      if (!isQuiet && !takes(owed)) return 'digest';
+      const message = messageOf(owed, before);
+      const claim = { id: owed.id, message, untilMs: this.#nowMs + options.claimMs };
+      const value: LogRecord = isQuiet ? owed.log : { ...before, tried: owed.tried, claim };
+      const version = await store.put(
+        followed.group,
+        { key: logKey(receiver), value },
+        record?.version ?? 0,
+        this.#nowMs,
+      );
+      if (version !== undefined) return isQuiet ? undefined : { ...target, followed, owed, message, before, version };
+      // Whoever wrote the log may have written alerts too.
+      const state = await loadCluster(store, followed.group, this.#nowMs);
+      const alerts = [...state.alerts.values()].map(({ value }) => value);
+      followed = { ...followed, state, alerts, head: state.head?.value ?? followed.head };
+    }
+    return undefined;
+  }
+
+  #owed(
+    receiver: string,
+    source: string,
+    { group, row, alerts }: Followed,
+    log: LogRecord | undefined,
+  ): Owed | undefined {
+    const { announce, wants, isSilenced, options } = this.#edges;
+    return owe(
+      group,
+      receiver,
+      alerts,
+      log ?? {},
+      {
+        // News about ourselves has no past that could stand already.
+        announce: source === ourselves ? 'all' : (announce.get(receiver) ?? 'summary'),
+        remindMs: options.remindMs,
+        wants: (alert, cause) => wants(receiver, source, row.clusterName, alert, cause),
+        isSilenced: (alert) => isSilenced(source, row.clusterName, alert),
+      },
+      this.#nowMs,
+    );
+  }
+
+  async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
+    const result = this.results.get(receiver) ?? { accepted: 0, refused: 0, reason: undefined, isInputError: false };
+    this.results.set(receiver, result);
+    try {
+      await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
+    } catch (error) {
+      if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
+      result.refused++;
+      result.reason = error.message;
+      result.isInputError ||= error instanceof InputError;
+      this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
+      for (const claimed of claims) await this.#stillOwed(claimed, notice, error.message);
+      return;
+    }
+    result.accepted++;
+    const causes = claims.flatMap(({ owed }) => owed.items.map(({ cause }) => cause));
+    this.#edges.log('info', 'delivered', {
+      receiver,
+      id: notice.id,
+      about: notice.about,
+      alerts: causes.length,
+      causes: [...new Set(causes)],
+    });
+    for (const claimed of claims) await this.#write(claimed, claimed.owed.log);
+  }
+
+  async #stillOwed(claimed: Claimed, notice: Notice, reason: string): Promise<void> {
+    const { before, receiver, owed, message } = claimed;
+    // Other news than it did not take before is given as much time.
+    const known = before?.owed?.id === owed.id ? before.owed : undefined;
+    const sinceMs = known?.sinceMs ?? this.#nowMs;
+    const attempts = (known?.attempts ?? 0) + 1;
+    if (this.#nowMs - sinceMs < this.#edges.options.owedForMs) {
+      const told = before?.told === undefined ? {} : { told: before.told };
+      const attempt = { id: owed.id, message, sinceMs, attempts, reason };
+      await this.#write(claimed, { ...told, tried: owed.tried, owed: attempt });
+      return;
+    }
+    const letter = { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs };
+    await this.#edges.store.put(deadLetters, { key: `${receiver}/${notice.id}`, value: letter }, 0, this.#nowMs);
+    this.#edges.log('error', 'given up: to the dead letters', { receiver, id: notice.id, attempts, reason });
+    await this.#write(claimed, claimed.owed.log);
+  }
+
+  /** Over the claim. When the claim was over and another run took it, that run's word stands. */
+  async #write({ followed, receiver, version }: Claimed, value: LogRecord): Promise<void> {
+    const written = await this.#edges.store.put(followed.group, { key: logKey(receiver), value }, version, this.#nowMs);
+    if (written === undefined)
+      this.#edges.log('warn', 'another run wrote the delivery log', { receiver, group: followed.group });
+  }
+}
+
+function isForDigest({ items }: Owed): boolean {
+  return items.length > 0 && items.every(({ cause }) => cause === 'standing' || cause === 'reminder');
+}

@@ -1,0 +1,64 @@
+import { loadDeadLetters, replayDeadLetters } from '../app/dead-letters.ts';
+import { overview } from '../app/overview.ts';
+import { formatDuration } from '../core/duration.ts';
+import { InputError } from '../core/errors.ts';
+import { logLine } from '../core/render/escape.ts';
+import { hint } from '../core/suggest.ts';
+import { parseOptions, timeOption } from './options.ts';
+import { withStore } from './store.ts';
+import type { Terminal } from './terminal.ts';
+
+export const deliveriesHelp = `portcullis deliveries list             what receivers are owed, and the dead letters
+portcullis deliveries replay [ID ...]  send dead letters once more, with the ids they had; without an ID all of them
+
+A message that a receiver does not take is sent again by every scan, for owed_for (3 days unless the config says otherwise);
+then it is a dead letter.
+
+  --config FILE    default: portcullis.yaml
+
+Exit code: 0 done, 2 something could not be delivered, 3 invalid input, 4 internal error.
+`;
+
+/** @returns the exit code @throws {InputError} */
+export async function deliveriesCommand(args: readonly string[], terminal: Terminal): Promise<number> {
+  const { values, positionals } = parseOptions('deliveries', args, {
+    config: { type: 'string' },
+    now: { type: 'string' },
+  });
+  const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
+  const [action, ...ids] = positionals;
+  const say = (line: string) => terminal.stdout.write(`${logLine(line)}\n`);
+  const ago = (ms: number) => `${formatDuration(nowMs - ms)} ago`;
+  if (action === 'replay') {
+    let code = 0;
+    await withStore(values.config, terminal, async (store, app) => {
+      const { delivered, failures } = await replayDeadLetters(store, await app.notifiers(), ids, nowMs);
+      say(`${delivered} delivered, ${failures.length} not`);
+      for (const failure of failures) say(`not done: ${failure}`);
+      code = failures.length > 0 ? 2 : 0;
+    });
+    return code;
+  }
+  if (action !== 'list' || ids.length > 0) {
+    throw new InputError(`deliveries: there is no ${positionals.join(' ')}${hint(action ?? '', ['list', 'replay'])}`);
+  }
+  await withStore(values.config, terminal, async (store, _app, { sources, receivers }) => {
+    const names = [sources.map(({ name }) => name), receivers.map(({ name }) => name)] as const;
+    let owed = 0;
+    for (const { clusterName, logs } of await overview(store, ...names, nowMs)) {
+      for (const [receiver, log] of logs) {
+        if (log.owed === undefined) continue;
+        owed++;
+        say(
+          `owed  ${receiver}  about ${clusterName}, since ${ago(log.owed.sinceMs)}, ${log.owed.attempts} attempts: ${log.owed.reason}`,
+        );
+      }
+    }
+    const letters = await loadDeadLetters(store, nowMs);
+    for (const { receiver, notice, atMs, attempts, reason } of letters) {
+      say(`dead  ${receiver}  ${notice.id}, given up ${ago(atMs)} after ${attempts} attempts: ${reason}`);
+    }
+    if (owed + letters.length === 0) say('nothing is owed, and there are no dead letters');
+  });
+  return 0;
+}

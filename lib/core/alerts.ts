@@ -1,0 +1,284 @@
+import { hash } from 'node:crypto';
+import type { Evaluation, Reason, ReasonKind, RuleResult, Violation } from './evaluation.ts';
+import { textNumber } from './fingerprint.ts';
+import { type NamedFinding, nameFinding } from './named-finding.ts';
+import type { FindingKind } from './report.ts';
+import { type RuleSeverity, worstSeverity } from './severity.ts';
+
+/**
+ * Why an alert is over.
+ *
+ * - `resolved`: a newer report, sufficient to tell, does not show it any more
+ * - `waived`: all that it found is waived now
+ * - `policy-changed`: the policy does not ask for it any more
+ */
+export type AlertEnd = 'resolved' | 'waived' | 'policy-changed';
+
+/** How an alert came back that was over. */
+export type AlertReturn = 'reopened' | 'waiver-expired';
+
+/**
+ * One thing that is wrong with a cluster, followed from run to run: a rule that its findings break, for a rule with `per`
+ * one for each group; or that the cluster cannot be judged. All times are epoch milliseconds.
+ */
+export interface Alert {
+  /** Identity, 32 hex digits over cluster, rule and group. Never of counts, texts or times. */
+  readonly fingerprint: string;
+  /** Empty for the alert that the cluster cannot be judged. */
+  readonly rule: string;
+  readonly on: FindingKind;
+  readonly severity: RuleSeverity;
+  /** Field to value, in the order of `per`; empty for a rule without. */
+  readonly group: Readonly<Record<string, string | number>>;
+  readonly state: 'firing' | 'over';
+  readonly end?: AlertEnd;
+  readonly back?: AlertReturn;
+  /** From 1; counts up when it fires again so late that it is not the same matter. */
+  readonly episode: number;
+  /** When the episode began. */
+  readonly sinceMs: number;
+  readonly overMs?: number;
+  /** The scan time of the report that last changed or confirmed it; 0: none did. */
+  readonly scannedAtMs: number;
+  /** The policy that it was last judged by. */
+  readonly policyDigest: string;
+  readonly count: number;
+  readonly max: number;
+  readonly waived: number;
+  /** Which findings: `identities` and `distinct` of the violation. */
+  readonly identities: readonly number[];
+  readonly distinct: number;
+  /** Findings by name: the worst, and those that came last. */
+  readonly worst: readonly NamedFinding[];
+  /** Findings by name that went, the last ones. */
+  readonly gone: readonly NamedFinding[];
+  /** Why the newest report does not tell whether it is still there. It stands as it was. */
+  readonly held?: ReasonKind;
+  /** Of the alert that the cluster cannot be judged. */
+  readonly reasons?: readonly Reason[];
+}
+
+export interface AlertOptions {
+  /** An alert that fires again within this time after it was over is the same matter, reopened. */
+  readonly reopenWithinMs: number;
+}
+
+/**
+ * Follow a cluster's alerts through an evaluation that was made with `track`.
+ *
+ * An alert ends only by evidence: a report newer than the one it stands on, by which its rule could be judged, or a policy
+ * that changed. A report that is older than the one before says nothing.
+ *
+ * @param before all alerts of the cluster, those that are over included
+ * @param doubt why the report is not sufficient to end anything, beyond what the evaluation says of itself
+ * @returns all alerts of the cluster as they are now; the very same objects where nothing changed
+ */
+export function advance(
+  before: readonly Alert[],
+  evaluation: Evaluation,
+  doubt: Reason | undefined,
+  nowMs: number,
+  options: AlertOptions,
+): readonly Alert[] {
+  const clusterId = evaluation.cluster.id || evaluation.cluster.name;
+  const known = new Map(before.map((alert) => [alert.fingerprint, alert]));
+  const after = new Map<string, Alert>();
+  const scannedAtMs = evaluation.report.scannedAtMs ?? 0;
+  const policyDigest = evaluation.policy.digest;
+
+  for (const rule of evaluation.rules) {
+    if (rule.status !== 'fail' && rule.status !== 'warn') continue;
+    for (const violation of rule.violations ?? []) {
+      const fingerprint = alertFingerprint(clusterId, rule.id, violation.group);
+      const seen = { ...observed(rule, violation), fingerprint, scannedAtMs, policyDigest };
+      after.set(fingerprint, fire(known.get(fingerprint), seen, hasExpiredWaiver(evaluation), nowMs, options));
+    }
+  }
+  for (const alert of before) {
+    if (after.has(alert.fingerprint) || alert.rule === '') continue;
+    after.set(alert.fingerprint, alert.state === 'over' ? alert : unseen(alert, evaluation, doubt, nowMs));
+  }
+
+  const reasons = [...evaluation.reasons, ...(doubt === undefined ? [] : [doubt])];
+  const fingerprint = alertFingerprint(clusterId, '', {});
+  const judged = followReasons(known.get(fingerprint), reasons, { fingerprint, evaluation, nowMs, options });
+  if (judged !== undefined) after.set(fingerprint, judged);
+  return [...after.values()];
+}
+
+/** Identity of an alert: cluster, rule, group. */
+export function alertFingerprint(clusterId: string, rule: string, group: Alert['group']): string {
+  return hash('sha256', JSON.stringify([clusterId, rule, ...Object.entries(group).sort()]), 'hex').slice(0, 32);
+}
+
+type Observed = Pick<
+  Alert,
+  | 'fingerprint'
+  | 'rule'
+  | 'on'
+  | 'severity'
+  | 'group'
+  | 'count'
+  | 'max'
+  | 'waived'
+  | 'identities'
+  | 'distinct'
+  | 'worst'
+  | 'scannedAtMs'
+  | 'policyDigest'
+  | 'reasons'
+>;
+
+function observed(
+  rule: RuleResult,
+  violation: Violation,
+): Omit<Observed, 'fingerprint' | 'scannedAtMs' | 'policyDigest'> {
+  const { group, count, waived, identities, distinct, worst } = violation;
+  return {
+    rule: rule.id,
+    on: rule.on,
+    severity: rule.severity,
+    max: rule.max,
+    group,
+    count,
+    waived,
+    identities,
+    distinct,
+    worst: worst.map((finding) => nameFinding(rule.on, finding)),
+  };
+}
+
+function fire(
+  before: Alert | undefined,
+  seen: Observed,
+  waiverExpired: boolean,
+  nowMs: number,
+  options: AlertOptions,
+): Alert {
+  if (before === undefined) return { ...seen, gone: [], state: 'firing', episode: 1, sinceMs: nowMs };
+  // A report older than the one it stands on, out of its turn.
+  if (seen.scannedAtMs < before.scannedAtMs) return before;
+  if (before.state === 'firing') {
+    const same = sameMatter(before, seen) && before.held === undefined;
+    if (same && before.scannedAtMs === seen.scannedAtMs) return before;
+    const { episode, sinceMs, back } = before;
+    return { ...seen, ...named(before, seen), state: 'firing', episode, sinceMs, ...(back !== undefined && { back }) };
+  }
+  if (before.end === 'waived' && waiverExpired) {
+    return {
+      ...seen,
+      gone: [],
+      state: 'firing',
+      back: 'waiver-expired',
+      episode: before.episode,
+      sinceMs: before.sinceMs,
+    };
+  }
+  if (nowMs - (before.overMs ?? 0) <= options.reopenWithinMs) {
+    return { ...seen, gone: [], state: 'firing', back: 'reopened', episode: before.episode, sinceMs: before.sinceMs };
+  }
+  return { ...seen, gone: [], state: 'firing', episode: before.episode + 1, sinceMs: nowMs };
+}
+
+/** Findings that an alert names, of those that are there and of those that went. */
+const mostNamed = 40;
+const mostGone = 20;
+
+/** Names that are known stay, as long as their findings do; then they are names of what went. */
+function named(before: Alert, seen: Observed): Pick<Alert, 'worst' | 'gone'> {
+  const identities = new Set(seen.identities);
+  const isThere = ({ identity }: NamedFinding) => identities.has(identity);
+  const isNamed = new Set(seen.worst.map(({ fingerprint }) => fingerprint));
+  const others = before.worst.filter((finding) => !isNamed.has(finding.fingerprint));
+  // Of a set that is too large not all identities are known, so that what is not among them may be there.
+  const isWhole = seen.distinct <= seen.identities.length;
+  return {
+    worst: [...seen.worst, ...others.filter(isThere)].slice(0, mostNamed),
+    gone: isWhole ? [...others, ...before.gone].filter((finding) => !isThere(finding)).slice(0, mostGone) : before.gone,
+  };
+}
+
+function sameMatter(before: Alert, seen: Observed): boolean {
+  return (
+    before.count === seen.count &&
+    before.max === seen.max &&
+    before.waived === seen.waived &&
+    before.severity === seen.severity &&
+    before.policyDigest === seen.policyDigest &&
+    before.distinct === seen.distinct &&
+    before.identities.every((identity, i) => identity === seen.identities[i])
+  );
+}
+
+/** A firing alert that the evaluation does not show. */
+function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined, nowMs: number): Alert {
+  const { policy, report } = evaluation;
+  const result = evaluation.rules.find((rule) => rule.id === alert.rule);
+  const policyChanged = alert.policyDigest !== policy.digest;
+  const over = (end: AlertEnd): Alert => {
+    const { held: _held, back: _back, ...rest } = alert;
+    const scannedAtMs = Math.max(alert.scannedAtMs, report.scannedAtMs ?? 0);
+    return { ...rest, state: 'over', end, overMs: nowMs, scannedAtMs, policyDigest: policy.digest };
+  };
+  // The rule is gone, or only observes now.
+  if (result === undefined || result.enforce === 'observe') return policyChanged ? over('policy-changed') : alert;
+  const why = doubt?.kind ?? (result.status === 'undetermined' ? heldBy(evaluation, result.id) : undefined);
+  // Beyond the groups that are followed one by one it is not known which there are.
+  const isHidden = result.violations?.some(({ isRest }) => isRest) === true;
+  const held = why ?? (isHidden ? 'rule-unevaluable' : undefined);
+  if (held !== undefined) return alert.held === held ? alert : { ...alert, held };
+  const scannedAtMs = report.scannedAtMs ?? 0;
+  if (scannedAtMs < alert.scannedAtMs) return alert;
+  // Where some were fixed and some waived, nothing is called fixed. Of a group what is waived is not known apart.
+  const waivedMore = result.per === undefined ? result.waived > alert.waived : policyChanged && result.waived > 0;
+  if (waivedMore) return over('waived');
+  if (scannedAtMs > alert.scannedAtMs) return over('resolved');
+  return policyChanged ? over('policy-changed') : alert;
+}
+
+function heldBy(evaluation: Evaluation, rule: string): ReasonKind {
+  const reason = evaluation.reasons.find(({ rules }) => rules === undefined || rules.includes(rule));
+  return reason?.kind ?? 'rule-unevaluable';
+}
+
+function hasExpiredWaiver({ waivers }: Evaluation): boolean {
+  return waivers.some(({ status, count }) => status === 'expired' && count > 0);
+}
+
+/** The alert that a cluster cannot be judged, which lasts as long as there is any reason. */
+function followReasons(
+  before: Alert | undefined,
+  reasons: readonly Reason[],
+  {
+    fingerprint,
+    evaluation,
+    nowMs,
+    options,
+  }: { fingerprint: string; evaluation: Evaluation; nowMs: number; options: AlertOptions },
+): Alert | undefined {
+  // Without a report there is no time that it stands for.
+  const scannedAtMs = (evaluation.seen && evaluation.report.scannedAtMs) ?? before?.scannedAtMs ?? 0;
+  if (reasons.length === 0) {
+    // A report older than the one that did not suffice, out of its turn, does not suffice for it.
+    if (before === undefined || before.state === 'over' || scannedAtMs < before.scannedAtMs) return before;
+    return { ...before, state: 'over', end: 'resolved', overMs: nowMs, scannedAtMs };
+  }
+  const undecided = evaluation.rules.filter((rule) => rule.status === 'undetermined');
+  const seen: Observed = {
+    fingerprint,
+    rule: '',
+    on: 'cluster',
+    severity: worstSeverity(undecided.length > 0 ? undecided : evaluation.rules),
+    group: {},
+    count: reasons.length,
+    max: 0,
+    waived: 0,
+    identities: [...new Set(reasons.map(({ kind }) => textNumber(kind)))].sort((a, b) => a - b),
+    distinct: new Set(reasons.map(({ kind }) => kind)).size,
+    worst: [],
+    scannedAtMs,
+    policyDigest: evaluation.policy.digest,
+    reasons,
+  };
+  return fire(before, seen, false, nowMs, options);
+}

@@ -1,0 +1,239 @@
+import { hash } from 'node:crypto';
+import type { Alert } from './alerts.ts';
+import { type FindingSeverity, type RuleSeverity, ruleSeverities, severityRank } from './severity.ts';
+
+/** What a receiver last heard of an alert. */
+export interface Told {
+  readonly state: Alert['state'];
+  readonly episode: number;
+  readonly severity: RuleSeverity;
+  readonly count: number;
+  readonly identities: readonly number[];
+  readonly distinct: number;
+  /** When it was told; epoch milliseconds. */
+  readonly atMs: number;
+  /** How often it was repeated since it last changed. */
+  readonly repeats: number;
+}
+
+/** What a receiver was told of a cluster: by the alert's fingerprint. Written only after it accepted the message. */
+export interface DeliveryLog {
+  readonly told: Readonly<Record<string, Told>>;
+  readonly tried?: Readonly<Record<string, Tried>>;
+}
+
+/**
+ * What a receiver may know, since it was sent to it, and the run died or no answer came: of each state of the alert the
+ * last that was tried. Who may have heard that it fires is told that it is over, and the other way round.
+ */
+export type Tried = Readonly<Partial<Record<Alert['state'], Pick<Told, 'episode' | 'severity' | 'count' | 'atMs'>>>>;
+
+/**
+ * Why an alert is told, most urgent first.
+ *
+ * - `new`: it fires, and the receiver knows nothing of it
+ * - `standing`: as `new`, when it stood already at the first look at the cluster
+ * - `waiver-expired`: it fires again, since a waiver expired
+ * - `reopened`: it fires again, after it was told to be over
+ * - `worse`: more findings, others than before, or a higher severity
+ * - `reminder`: it stands as it was told, for a while
+ * - `policy-changed`, `waived`, `resolved`: it is over, and why
+ */
+export const causes = [
+  'new',
+  'standing',
+  'waiver-expired',
+  'reopened',
+  'worse',
+  'reminder',
+  'policy-changed',
+  'waived',
+  'resolved',
+] as const;
+
+export type Cause = (typeof causes)[number];
+
+export interface OwedItem {
+  readonly alert: Alert;
+  readonly cause: Cause;
+  /** What the receiver knows of it. */
+  readonly told: Told | undefined;
+}
+
+/** What a receiver is to hear of a cluster, and its log once it has. */
+export interface Owed {
+  /** The same for the same news: for every attempt to deliver it, whichever run makes it. */
+  readonly id: string;
+  /** Most urgent first. Empty: there is nothing to say, only to write down. */
+  readonly items: readonly OwedItem[];
+  readonly log: DeliveryLog;
+  /** What it may know as long as it is not known whether it took the message. */
+  readonly tried: NonNullable<DeliveryLog['tried']>;
+}
+
+/**
+ * How a receiver hears of what stands already when a cluster is first looked at.
+ *
+ * - `summary`: in one message over all clusters
+ * - `all`: as if each were new
+ * - `baseline`: not at all; what changes from there on is told
+ */
+export type Announce = 'summary' | 'all' | 'baseline';
+
+export interface OweOptions {
+  readonly announce: Announce;
+  /** How long until a firing alert is told again, by severity; doubled with each time, up to 8 times. */
+  readonly remindMs: Readonly<Record<RuleSeverity, number>>;
+  /** Whether the alert is routed to the receiver, being told for this cause. */
+  readonly wants: (alert: Alert, cause: Cause) => boolean;
+  /** Whether a silence mutes the alert. It is told as soon as the silence is over. */
+  readonly isSilenced: (alert: Alert) => boolean;
+}
+
+/**
+ * What a receiver is owed, from the alerts of a cluster and what the receiver was told of them.
+ * @param log without `told`: it has never been told of this cluster, or its memory was lost
+ * @returns undefined when it knows all there is
+ */
+export function owe(
+  cluster: string,
+  receiver: string,
+  alerts: readonly Alert[],
+  log: Partial<DeliveryLog>,
+  options: OweOptions,
+  nowMs: number,
+): Owed | undefined {
+  const isFirst = log.told === undefined;
+  const items: OwedItem[] = [];
+  const told: Record<string, Told> = {};
+  const tried: Record<string, Tried> = {};
+  for (const alert of alerts) {
+    const { fingerprint } = alert;
+    const known = log.told?.[fingerprint];
+    const maybe = log.tried?.[fingerprint];
+    if (known !== undefined) told[fingerprint] = known;
+    if (maybe !== undefined) tried[fingerprint] = maybe;
+    if (options.isSilenced(alert)) continue;
+    const before = believed(alert, known, maybe);
+    const cause = causeOf(alert, before, isFirst, options, nowMs);
+    if (cause === undefined) continue;
+    // Who has heard that it fires is told that it is over, wherever it would be routed today.
+    const isEndOfKnown = alert.state === 'over' && before?.state === 'firing';
+    if (!isEndOfKnown && !options.wants(alert, cause)) continue;
+    const quiet = cause === 'standing' && options.announce === 'baseline';
+    if (!quiet) items.push({ alert, cause, told: before });
+    const now = toldNow(alert, before, cause, identitiesToldOf(alerts.length), nowMs);
+    told[fingerprint] = now;
+    if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now) };
+  }
+  // What is over and gone from memory is forgotten here too.
+  if (items.length === 0 && !isFirst) return undefined;
+  items.sort(byUrgency);
+  const id = messageId([
+    cluster,
+    receiver,
+    ...items.map(({ alert, cause, told: before }) => newsOf(alert, cause, before)),
+  ]);
+  const sent = new Set(items.map(({ alert }) => alert.fingerprint));
+  const stillTried = Object.fromEntries(Object.entries(tried).filter(([fingerprint]) => !sent.has(fingerprint)));
+  const isSettled = Object.keys(stillTried).length === 0;
+  return { id, items, log: { told, ...(!isSettled && { tried: stillTried }) }, tried };
+}
+
+/** What the receiver knows of an alert; where it may know the opposite of how the alert stands, that. */
+function believed(alert: Alert, known: Told | undefined, tried: Tried | undefined): Told | undefined {
+  const opposite = alert.state === 'over' ? 'firing' : 'over';
+  const maybe = tried?.[opposite];
+  if (maybe === undefined || known?.state === opposite) return known;
+  return { state: opposite, ...maybe, identities: [], distinct: 0, repeats: 0 };
+}
+
+function causeOf(
+  alert: Alert,
+  told: Told | undefined,
+  isFirst: boolean,
+  options: OweOptions,
+  nowMs: number,
+): Cause | undefined {
+  if (alert.state === 'over') return told?.state === 'firing' ? (alert.end ?? 'resolved') : undefined;
+  if (told === undefined) {
+    if (isFirst && options.announce !== 'all') return 'standing';
+    return alert.back === 'waiver-expired' ? 'waiver-expired' : 'new';
+  }
+  if (told.state === 'over') return alert.episode === told.episode ? (alert.back ?? 'reopened') : 'new';
+  if (isWorse(alert, told)) return 'worse';
+  // Nothing is repeated as fact that the newest report does not confirm.
+  const dueMs = told.atMs + options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
+  return nowMs >= dueMs && alert.held === undefined ? 'reminder' : undefined;
+}
+
+function isWorse(alert: Alert, told: Told): boolean {
+  return (
+    alert.count > told.count ||
+    ruleSeverities.indexOf(alert.severity) < ruleSeverities.indexOf(told.severity) ||
+    newIdentities(alert, told).length > 0
+  );
+}
+
+/**
+ * Which findings the receiver has not heard of. Of a set that is too large only the smallest identities are known: only
+ * among those can it be said what is new.
+ */
+export function newIdentities(
+  now: Pick<Alert, 'identities' | 'distinct'>,
+  before: Pick<Alert, 'identities' | 'distinct'>,
+): readonly number[] {
+  const known = new Set(before.identities);
+  const isWhole = before.distinct <= before.identities.length;
+  const reach = isWhole ? Number.POSITIVE_INFINITY : (before.identities.at(-1) ?? 0);
+  return now.identities.filter((identity) => identity <= reach && !known.has(identity));
+}
+
+/** A log is one record of at most 350 kB: with many alerts less is kept of each. */
+function identitiesToldOf(alerts: number): number {
+  const bytesOfEach = Math.floor(300_000 / Math.max(1, alerts)) - 350;
+  return Math.max(0, Math.min(2000, Math.floor(bytesOfEach / 16)));
+}
+
+function toldNow(alert: Alert, before: Told | undefined, cause: Cause, keep: number, nowMs: number): Told {
+  const { state, episode, severity, count, distinct } = alert;
+  const identities = alert.identities.slice(0, keep);
+  const repeats = cause === 'reminder' ? (before?.repeats ?? 0) + 1 : 0;
+  return { state, episode, severity, count, identities, distinct, atMs: nowMs, repeats };
+}
+
+function triedNow({ episode, severity, count, atMs }: Told) {
+  return { episode, severity, count, atMs };
+}
+
+/** What makes two messages the same news: not when they are sent. */
+function newsOf(alert: Alert, cause: Cause, told: Told | undefined): string {
+  return JSON.stringify([
+    alert.fingerprint,
+    cause,
+    alert.episode,
+    alert.count,
+    alert.severity,
+    alert.identities,
+    told?.atMs ?? 0,
+  ]);
+}
+
+/** 1 to 64 characters of `A-Z a-z 0-9 _ -`. */
+export function messageId(parts: readonly string[]): string {
+  return `pc_${hash('sha256', JSON.stringify(parts), 'base64url').slice(0, 40)}`;
+}
+
+/** What fires before what is over; then by the rule's severity, the cause, the worst finding and the count. */
+function byUrgency(a: OwedItem, b: OwedItem): number {
+  const worst = ({ alert }: OwedItem) =>
+    severityRank((alert.worst[0]?.fields.severity as FindingSeverity | undefined) ?? 'Low');
+  return (
+    Number(a.alert.state === 'over') - Number(b.alert.state === 'over') ||
+    ruleSeverities.indexOf(a.alert.severity) - ruleSeverities.indexOf(b.alert.severity) ||
+    causes.indexOf(a.cause) - causes.indexOf(b.cause) ||
+    worst(a) - worst(b) ||
+    b.alert.count - a.alert.count ||
+    (a.alert.fingerprint < b.alert.fingerprint ? -1 : 1)
+  );
+}

@@ -1,0 +1,93 @@
+import type { Alert } from './alerts.ts';
+import { newIdentities, type OwedItem } from './deliveries.ts';
+import { imageKey, textNumber } from './fingerprint.ts';
+import { type NamedFinding, namedTextLength } from './named-finding.ts';
+import type { AlertNews, ClusterNews, NewFinding } from './notice.ts';
+
+/** Findings that are named in the news of one alert. */
+const namedInNews = 20;
+
+export interface NewsContext {
+  readonly cluster: { readonly id: string; readonly name: string };
+  readonly policy: string;
+  readonly reportId: string;
+  readonly scannedAtMs: number | undefined;
+  /** All alerts of the cluster. */
+  readonly alerts: readonly Alert[];
+  /** The policy author's sentences, by rule. */
+  readonly messages: ReadonlyMap<string, string>;
+  /** Image versions of the report before this one; undefined: not known. */
+  readonly imagesBefore: readonly number[] | undefined;
+}
+
+/** What is owed to a receiver, in the terms of a message. */
+export function newsOf(items: readonly OwedItem[], context: NewsContext): ClusterNews {
+  const told = new Set(items.map(({ alert }) => alert.fingerprint));
+  return {
+    cluster: context.cluster,
+    policy: context.policy,
+    reportId: context.reportId,
+    scannedAtMs: context.scannedAtMs,
+    news: items.map((item) => alertNews(item, context)),
+    standing: context.alerts.filter(({ state, fingerprint }) => state === 'firing' && !told.has(fingerprint)).length,
+  };
+}
+
+function alertNews({ alert, cause, told }: OwedItem, context: NewsContext): AlertNews {
+  const { fingerprint, rule, on, severity, group, count, max, waived, sinceMs, overMs, held, reasons = [] } = alert;
+  const message = context.messages.get(rule);
+  const isOver = alert.state === 'over';
+  const fresh = isOver ? [] : freshFindings(alert, told);
+  const freshCount = isOver
+    ? 0
+    : told === undefined
+      ? count
+      : Math.max(newIdentities(alert, told).length, fresh.length);
+  const gone = told === undefined ? [] : newIdentities(told, alert);
+  const findings = fresh.slice(0, namedInNews).map((finding) => newFinding(alert, finding, context.imagesBefore));
+  return {
+    fingerprint,
+    cause,
+    rule,
+    on,
+    severity,
+    group,
+    ...(message !== undefined && { message }),
+    count,
+    max,
+    waived,
+    ...(told !== undefined && { before: told.count }),
+    sinceMs,
+    ...(overMs !== undefined && { overMs }),
+    findings,
+    omitted: freshCount - findings.length,
+    gone: isOver ? count : gone.length,
+    goneFindings: (isOver ? alert.worst : goneFindings(alert, gone)).slice(0, namedInNews),
+    reasons,
+    ...(held !== undefined && { held }),
+  };
+}
+
+/** Of an alert that the receiver knows, those of its worst findings that it does not. */
+function freshFindings(alert: Alert, told: OwedItem['told']): readonly NamedFinding[] {
+  if (told === undefined) return alert.worst;
+  const fresh = new Set(newIdentities(alert, told));
+  return alert.worst.filter(({ identity }) => fresh.has(identity));
+}
+
+/** Those that went, as far as they have names. */
+function goneFindings(alert: Alert, gone: readonly number[]): readonly NamedFinding[] {
+  const identities = new Set(gone);
+  return alert.gone.filter(({ identity }) => identities.has(identity));
+}
+
+function newFinding(
+  alert: Alert,
+  { fingerprint, fields }: NamedFinding,
+  imagesBefore: readonly number[] | undefined,
+): NewFinding {
+  const isCut = [fields.image, fields.image_version].some((text) => String(text).length >= namedTextLength);
+  if (alert.on !== 'vulnerabilities' || imagesBefore === undefined || isCut) return { fingerprint, fields };
+  const wasThere = imagesBefore.includes(textNumber(imageKey(fields)));
+  return { fingerprint, fields, origin: wasThere ? 'disclosed' : 'new-image' };
+}

@@ -1,0 +1,147 @@
+import { formatDuration } from '../duration.ts';
+import type { AlertNews, ClusterNews, Notice } from '../notice.ts';
+import { slackCode, slackText, withColon } from './escape.ts';
+import { fitLines } from './fit-lines.ts';
+import {
+  ageOf,
+  causeOf,
+  hasReasons,
+  numbersOf,
+  sumOf,
+  type Tally,
+  tallyOf,
+  tallyWords,
+  worstClustersFirst,
+} from './news-words.ts';
+import { groupText, markOf, standingLine } from './slack-news.ts';
+import { type Content, lengthOf, marks, type Section, sectionsWithin } from './slack-parts.ts';
+import { capital, clusterOf, minuteOf, plural, quantity, reportAge } from './words.ts';
+
+type Told = Extract<Notice, { about: 'digest' }>;
+
+const shownAlerts = 8;
+
+/** A cluster and what there is of it in numbers: of many alerts they are counted once. */
+interface Counted {
+  readonly told: ClusterNews;
+  readonly tally: Tally;
+}
+
+/** What stands in several clusters. @param budget characters of all texts together */
+export function digestContent(told: Told, budget: number): Content {
+  const { id, atMs, why } = told;
+  const clusters = worstClustersFirst(told.clusters).map((one) => ({ told: one, tally: tallyOf(one.news) }));
+  const tally = sumOf(clusters.map((one) => one.tally));
+  const title = titleOf(why, clusters.length, tally);
+  const lead = leadOf(told, tally);
+  const footer = [`notice ${slackCode(id, 70)}`];
+  const { texts, accounts } = sectionsWithin(clusters, budget - title.length - lengthOf([lead]) - lengthOf(footer), {
+    least: 500,
+    section: (cluster, max) => clusterText(cluster, atMs, max),
+    others: othersText,
+    account: ({ told: { cluster, news } }) => ({ cluster: cluster.id || cluster.name, total: news.length }),
+  });
+  return { title: () => title, headlines: headlines(clusters), sections: [lead, ...texts], footer, accounts };
+}
+
+function titleOf(why: Told['why'], clusters: number, tally: Tally): string {
+  const { alerts } = tally;
+  const of = plural(clusters, 'cluster');
+  if (why === 'reminder') return `${markOfAll(tally)} Still there: ${plural(alerts, 'alert')} in ${of}`;
+  const stand = alerts === 0 ? 'no alerts' : `${plural(alerts, 'alert')} ${alerts === 1 ? 'stands' : 'stand'}`;
+  return `${markOfAll(tally)} First look at ${of}: ${stand}`;
+}
+
+/** Never green: who is told of nothing may not be told of all there is. */
+function markOfAll({ alerts, violations }: Tally): string {
+  if (violations > 0) return marks.fail;
+  return alerts > 0 ? marks.undetermined : marks.observed;
+}
+
+function leadOf({ why, clusters, atMs, source }: Told, tally: Tally): string {
+  const told =
+    why === 'first'
+      ? [
+          '*This is the first look at these clusters, or the memory of earlier runs was lost*',
+          'What stands is told once, here, whenever it began. From now on only changes are told.',
+        ]
+      : ['*Told before, and still there*', ...oldest(clusters, tally, atMs)];
+  return [...told, capital(inNumbers(tally)), `Source ${slackCode(source, 80)}`].join('\n');
+}
+
+function oldest(clusters: readonly ClusterNews[], { alerts }: Tally, atMs: number): readonly string[] {
+  if (alerts === 0) return [];
+  let sinceMs = atMs;
+  for (const { news } of clusters) for (const item of news) sinceMs = Math.min(sinceMs, item.sinceMs);
+  const age = formatDuration(atMs - sinceMs);
+  return [`${alerts === 1 ? 'It has' : 'The oldest has'} fired since ${minuteOf(sinceMs) ?? '?'}, for ${age}`];
+}
+
+/** `12 alerts: 2 critical, 10 high; 57 found` */
+function inNumbers(tally: Tally): string {
+  return tally.alerts === 0 ? 'no alerts' : `${plural(tally.alerts, 'alert')}: ${tallyWords(tally)}`;
+}
+
+function sumFrom(clusters: readonly Counted[], from: number): string {
+  return inNumbers(sumOf(clusters.slice(from).map(({ tally }) => tally)));
+}
+
+/** For the text beside the blocks. */
+function headlines(clusters: readonly Counted[]): readonly string[] {
+  const { lines } = fitLines(
+    clusters,
+    clusters.length,
+    600,
+    ({ told, tally }) => `${withColon(slackText(clusterOf(told), 80))} ${tallyWords(tally)}`,
+    (rest, shown) => `and ${plural(rest, 'more cluster')} with ${sumFrom(clusters, shown)}`,
+  );
+  return lines;
+}
+
+/** At least 500 characters suffice for what is always told: the head and the numbers. */
+function clusterText({ told, tally }: Counted, atMs: number, max: number): Section {
+  const { news, policy, scannedAtMs, standing } = told;
+  const seen = reportAge(scannedAtMs, scannedAtMs === undefined ? undefined : atMs - scannedAtMs);
+  const head = [
+    `${markOfAll(tally)} ${slackCode(clusterOf(told), 80)} ${tallyWords(tally)}`,
+    `Policy ${slackCode(policy, 80)}, ${seen}`,
+  ];
+  const foot = standingLine(standing);
+  const found = (from: number) => quantity(tally.found - tallyOf(news.slice(0, from)).found);
+  const { lines, shown } = fitLines(
+    news.slice(0, shownAlerts),
+    news.length,
+    max - lengthOf([...head, ...foot]),
+    (item) => alertLine(item, atMs),
+    (rest, from) => `and ${plural(rest, 'more alert')} with ${found(from)} found`,
+  );
+  return { text: [...head, ...lines, ...foot].join('\n'), shown };
+}
+
+function alertLine(item: AlertNews, atMs: number): string {
+  const { rule, severity, group, reasons } = item;
+  const mark = `• ${markOf(item)}`;
+  if (hasReasons(item)) {
+    const why = reasons[0] === undefined ? '' : `: ${slackCode(reasons[0].kind, 40)}${andMore(reasons.length - 1)}`;
+    return `${mark} ${capital(causeOf(item))}${ageOf(item, atMs)}${why}`;
+  }
+  const at = Object.keys(group).length > 0 ? ` for ${groupText(group)}` : '';
+  return `${mark} ${slackCode(rule, 70)} (${severity})${ageOf(item, atMs)}: ${numbersOf(item)}${at}`;
+}
+
+function andMore(reasons: number): string {
+  return reasons > 0 ? ` and ${plural(reasons, 'more reason')}` : '';
+}
+
+/** All alerts and findings of these clusters are counted: each cluster's own numbers, or the sum. */
+function othersText(clusters: readonly Counted[], more: boolean, max: number): string {
+  const title = `*${plural(clusters.length, more ? 'more cluster' : 'cluster')}: ${sumFrom(clusters, 0)}*`;
+  const { lines } = fitLines(
+    clusters,
+    clusters.length,
+    max - title.length - 1,
+    ({ told, tally }) => `${markOfAll(tally)} ${slackCode(clusterOf(told), 70)} ${inNumbers(tally)}`,
+    (rest, shown) => `and ${quantity(rest)} more with ${sumFrom(clusters, shown)}`,
+  );
+  return [title, ...lines].join('\n');
+}

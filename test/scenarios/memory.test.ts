@@ -1,0 +1,276 @@
+import { describe, expect, test } from 'vitest';
+import { dayMs, hourMs, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';
+
+/** Run once a day; what each day's report shows, and what is heard of it. */
+async function days(
+  world: Scripted,
+  script: readonly (readonly [ReturnType<typeof vuls> | undefined, readonly string[]])[],
+) {
+  for (const [day, [vulnerabilities, says]] of script.entries()) {
+    const nowMs = startMs + day * dayMs;
+    if (vulnerabilities !== undefined)
+      world.clusters.set('prod', { findings: { vulnerabilities }, scannedAtMs: nowMs - hourMs });
+    await world.run(nowMs);
+    expect(world.heard(), `day ${day}`).toEqual(says);
+  }
+}
+
+describe('a receiver hears', () => {
+  test('of each thing once, and of changes as they come', async () => {
+    await days(scripted(), [
+      [vuls(), []],
+      [vuls(1, 2), ['chat: prod new r 2']],
+      [vuls(1, 2), []],
+      [vuls(1, 2, 3), ['chat: prod worse r 3']],
+      [vuls(1, 2, 4), ['chat: prod worse r 3']],
+      [vuls(1), []],
+      [vuls(), ['chat: prod resolved r 1']],
+      [vuls(), []],
+      [vuls(1), ['chat: prod reopened r 1']],
+    ]);
+  });
+
+  test('at the first look of what stands, in one message, and from then on of changes', async () => {
+    await days(scripted(), [
+      [vuls(1, 2), ['digest first chat: prod standing r 2']],
+      [vuls(1, 2), []],
+      [vuls(1, 2, 3), ['chat: prod worse r 3']],
+    ]);
+  });
+
+  test.each([
+    { announce: 'all', first: ['chat: prod new r 1'] },
+    { announce: 'baseline', first: [] },
+  ] as const)('at the first look as it asked: $announce', async ({ announce, first }) => {
+    await days(scripted({ receivers: { chat: announce } }), [
+      [vuls(1), first],
+      [vuls(1), []],
+      [vuls(1, 2), ['chat: prod worse r 2']],
+      [vuls(), ['chat: prod resolved r 2']],
+    ]);
+  });
+
+  test('again of what stands for long, less and less often, in one message', async () => {
+    const world = scripted();
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await world.run(startMs);
+    const heard: number[] = [];
+    for (let day = 1; day < 60; day++) {
+      const nowMs = startMs + day * dayMs;
+      world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: nowMs - hourMs });
+      await world.run(nowMs);
+      for (const line of world.heard()) if (line === 'digest reminder chat: prod reminder r 1') heard.push(day);
+    }
+    // High: after 3 days, then 6, 12, 24, 24, ...
+    expect(heard).toEqual([4, 10, 22, 46]);
+  });
+});
+
+describe('nothing is called fixed', () => {
+  test('by a report that does not suffice, and that it cannot be judged is told once', async () => {
+    const world = scripted();
+    const set = (day: number, changes: object) =>
+      world.clusters.set('prod', {
+        findings: { vulnerabilities: vuls() },
+        scannedAtMs: startMs + day * dayMs - hourMs,
+        ...changes,
+      });
+    const run = async (day: number) => {
+      await world.run(startMs + day * dayMs);
+      return world.heard();
+    };
+    set(0, {});
+    expect(await run(0)).toEqual([]);
+    set(1, { findings: { vulnerabilities: vuls(1, 2) } });
+    expect(await run(1)).toEqual(['chat: prod new r 2']);
+    set(2, { reported: 2 });
+    // The count is evidence by itself for a rule that takes all rows: it still stands.
+    expect(await run(2)).toEqual([]);
+    set(3, {});
+    expect(await run(3)).toEqual(['chat: prod resolved r 2']);
+  });
+
+  test('by a report that looked at much less, until it settles', async () => {
+    const world = scripted();
+    const say = async (day: number, hosts: number, ...numbers: number[]) => {
+      const nowMs = startMs + day * dayMs;
+      world.clusters.set('prod', {
+        findings: { vulnerabilities: vuls(...numbers) },
+        scannedAtMs: nowMs - hourMs,
+        hosts,
+      });
+      await world.run(nowMs);
+      return world.heard();
+    };
+    expect(await say(0, 10)).toEqual([]);
+    expect(await say(1, 10, 1)).toEqual(['chat: prod new r 1']);
+    expect(await say(2, 4)).toEqual(['chat: prod new coverage-dropped']);
+    expect(await say(3, 4)).toEqual([]);
+    expect(await say(4, 4)).toEqual(['chat: prod resolved r 1', 'chat: prod resolved coverage-dropped']);
+  });
+
+  test('by an old report, and an old report is told though nothing is fetched', async () => {
+    const world = scripted();
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await world.run(startMs);
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    await world.run(startMs + 2 * hourMs);
+    expect(world.heard()).toEqual(['chat: prod new r 1']);
+    world.calls.length = 0;
+    await world.run(startMs + 30 * hourMs);
+    expect(world.heard()).toEqual(['chat: prod new report-stale']);
+    expect(world.calls).toEqual(['list']);
+  });
+
+  test('by a cluster that is gone from the list', async () => {
+    const world = scripted();
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+    await world.run(startMs);
+    world.heard();
+    world.clusters.delete('prod');
+    await world.run(startMs + hourMs);
+    expect(world.heard()).toEqual(['chat: prod new cluster-absent']);
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    await world.run(startMs + 2 * hourMs);
+    expect(world.heard()).toEqual(['chat: prod resolved cluster-absent']);
+  });
+});
+
+test('a run over clusters that did not change costs one list call and no report call', async () => {
+  const world = scripted();
+  for (const name of ['a', 'b', 'c'])
+    world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+  await world.run(startMs);
+  expect(world.calls).toEqual(['list', 'a', 'b', 'c']);
+  world.calls.length = 0;
+  const summary = await world.run(startMs + hourMs);
+  expect(world.calls).toEqual(['list']);
+  expect(summary).toMatchObject({ clusters: 3, unchanged: 3, verdicts: { fail: 3 } });
+});
+
+describe('a message that was not taken', () => {
+  test('is owed until it is, with the same id, and another receiver does not wait for it', async () => {
+    const world = scripted({ receivers: { chat: 'summary', soc: 'summary' } });
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await world.run(startMs);
+    world.receivers.get('soc')?.script.push('refuse', 'refuse');
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    const heard: string[][] = [];
+    for (let i = 1; i < 5; i++) {
+      await world.run(startMs + i * hourMs);
+      heard.push(world.heard());
+    }
+    expect(heard).toEqual([['chat: prod new r 1'], [], ['soc: prod new r 1'], []]);
+    const ids = world.receivers.get('soc')?.sent.map(({ id }) => id) ?? [];
+    expect(ids).toHaveLength(3);
+    expect(new Set(ids).size).toBe(1);
+  });
+
+  test('though it was, since the answer got lost, comes again with the same id', async () => {
+    const world = scripted();
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await world.run(startMs);
+    world.receivers.get('chat')?.script.push('lost');
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    for (let i = 1; i < 4; i++) await world.run(startMs + i * hourMs);
+    const sent = world.receivers.get('chat')?.sent ?? [];
+    expect(sent.map(({ id }) => id)).toEqual([sent[0]?.id, sent[0]?.id]);
+  });
+
+  test('for days goes to the dead letters, and what comes after it is told', async () => {
+    const world = scripted();
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await world.run(startMs);
+    const chat = world.receivers.get('chat');
+    chat?.script.push(...Array<'refuse'>(4).fill('refuse'));
+    for (let day = 1; day < 6; day++) {
+      world.clusters.set('prod', {
+        findings: { vulnerabilities: vuls(1) },
+        scannedAtMs: startMs + day * dayMs - hourMs,
+      });
+      await world.run(startMs + day * dayMs);
+    }
+    const letters = await world.store.load('dead-letters', '', startMs);
+    expect(letters).toHaveLength(1);
+    expect(letters[0]?.value).toMatchObject({ receiver: 'chat', attempts: 4, notice: { about: 'alerts' } });
+    expect(world.heard()).toEqual([]);
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1, 2) }, scannedAtMs: startMs + 6 * dayMs });
+    await world.run(startMs + 6 * dayMs + hourMs);
+    expect(world.heard()).toEqual(['chat: prod worse r 2']);
+  });
+
+  test('in several runs is announced through the other receivers, and its end too', async () => {
+    const world = scripted({ receivers: { chat: 'summary', soc: 'summary' } });
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await world.run(startMs);
+    world.receivers.get('soc')?.script.push(...Array<'refuse'>(6).fill('refuse'));
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    const heard: string[][] = [];
+    for (let i = 1; i <= 8; i++) {
+      await world.run(startMs + i * hourMs);
+      heard.push(world.heard().filter((line) => line.startsWith('chat')));
+    }
+    expect(heard.flat()).toEqual([
+      'chat: prod new r 1',
+      'chat: receiver soc new receiver-failing',
+      'chat: receiver soc resolved receiver-failing',
+    ]);
+  });
+});
+
+describe('two runs at once', () => {
+  test('send each message once, whoever is faster', async () => {
+    const world = scripted();
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await world.run(startMs);
+    for (let i = 1; i < 20; i++) {
+      world.clusters.set('prod', {
+        findings: { vulnerabilities: vuls(...Array.from({ length: i }, (_, n) => n)) },
+        scannedAtMs: startMs + i * hourMs,
+      });
+      await Promise.all([
+        world.run(startMs + i * hourMs + 1),
+        world.run(startMs + i * hourMs + 2),
+        world.run(startMs + i * hourMs + 3),
+      ]);
+      expect(world.heard()).toEqual([`chat: prod ${i === 1 ? 'new' : 'worse'} r ${i}`]);
+    }
+  });
+});
+
+describe('waivers', () => {
+  test('that end what fires are told apart from a fix, and back when they expire', async () => {
+    const policy = (more: string) => `rules:\n  - {id: r, on: vulnerabilities, max: 0}\n${more}`;
+    const waiver = 'waivers:\n  - {id: W, rule: r, reason: x, owner: y, expires: 2026-01-08}\n';
+    const { policyOf } = await import('../support/evaluate.ts');
+    const world = scripted({ policy: policy('') });
+    const say = async (day: number) => {
+      world.clusters.set('prod', {
+        findings: { vulnerabilities: day === 0 ? vuls() : vuls(1) },
+        scannedAtMs: startMs + day * dayMs - hourMs,
+      });
+      await world.run(startMs + day * dayMs);
+      return world.heard();
+    };
+    expect(await say(0)).toEqual([]);
+    expect(await say(1)).toEqual(['chat: prod new r 1']);
+    world.policy = policyOf(policy(waiver));
+    expect(await say(2)).toEqual(['chat: prod waived r 1']);
+    expect(await say(3)).toEqual([]);
+    expect(await say(4)).toEqual(['chat: prod waiver-expired r 1']);
+  });
+
+  test('that expire are noticed on a report that did not change', async () => {
+    const world = scripted({
+      policy:
+        'rules:\n  - {id: r, on: vulnerabilities, max: 0}\nwaivers:\n  - {id: W, rule: r, reason: x, owner: y, expires: 2026-01-05T08:00:00Z}\n',
+    });
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+    await world.run(startMs);
+    expect(world.heard()).toEqual([]);
+    await world.run(startMs + hourMs);
+    expect(world.heard()).toEqual([]);
+    await world.run(startMs + 2 * hourMs);
+    expect(world.heard()).toEqual(['chat: prod new r 1']);
+  });
+});

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
@@ -9,6 +10,7 @@ import { type Config, parseConfig } from './config/parse.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
 import { InputError } from './core/errors.ts';
 import type { Evaluation } from './core/evaluation.ts';
+import { preparePatterns } from './core/pattern.ts';
 import { type Policy, parsePolicy } from './core/policy/parse.ts';
 import { formatIssue } from './core/yaml.ts';
 import { createHssSource } from './hss/client.ts';
@@ -54,14 +56,18 @@ export interface ScanOptions {
 
 /** Read a policy file. @throws {InputError} every issue in it, or that it cannot be read */
 export async function loadPolicy(path: string): Promise<Policy> {
-  const { policy, issues } = parsePolicy(await readInput(path, 'policy'), path);
+  const text = await readInput(path, 'policy');
+  await preparePatterns(text);
+  const { policy, issues } = parsePolicy(text, path);
   if (policy === undefined) throw new InputError(`invalid policy\n${issues.map(formatIssue).join('\n')}`);
   return policy;
 }
 
 /** Read a config file. @throws {InputError} every issue in it, or that it cannot be read */
 export async function loadConfig(path: string): Promise<Config> {
-  const { config, issues } = parseConfig(await readInput(path, 'config'), path);
+  const text = await readInput(path, 'config');
+  await preparePatterns(text);
+  const { config, issues } = parseConfig(text, path);
   if (config === undefined) throw new InputError(`invalid config\n${issues.map(formatIssue).join('\n')}`);
   return config;
 }
@@ -273,8 +279,11 @@ function limitsOf({ limits }: Config): ReportLimits {
 
 async function readInput(path: string, what: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    const bytes = await readFile(path);
+    if (!isUtf8(bytes)) throw new InputError(`${what} ${path}: is not UTF-8`);
+    return bytes.toString('utf8').replace(/^\ufeff/, '');
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw new InputError(`${what} ${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
   }
 }

@@ -9,7 +9,15 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
   {
     'lib/core': {
       folders: [],
-      packages: ['zod/mini', 'yaml', '@marcbachmann/cel-js', 'fastest-levenshtein', 'node:crypto', 'node:util'],
+      packages: [
+        'zod/mini',
+        'yaml',
+        're2js',
+        '@marcbachmann/cel-js',
+        'fastest-levenshtein',
+        'node:crypto',
+        'node:util',
+      ],
     },
     'lib/app': { folders: ['lib/core'], packages: ['node:crypto'] },
     'lib/hss': { folders: ['lib/core', 'lib/http', 'lib/app/ports.ts'], packages: ['zod/mini', 'node:'] },

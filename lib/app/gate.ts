@@ -96,5 +96,7 @@ function chooseSources(name: string | undefined, sources: readonly WatchedSource
 
 function ambiguous(cluster: string, found: readonly { source: WatchedSource; row: ClusterRow }[]): string {
   const places = found.map(({ source, row }) => `${row.clusterId} in source ${source.name}`).join(', ');
-  return `cluster ${cluster} is the name of several: ${places}; ask by id, or name the source`;
+  const isOne = new Set(found.map(({ row }) => row.clusterId)).size === 1;
+  const what = isOne ? 'is in several sources' : 'is the name of several';
+  return `cluster ${cluster} ${what}: ${places}; ${isOne ? '' : 'ask by id, or '}name the source`;
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Alert } from '../core/alerts.ts';
 import { InputError } from '../core/errors.ts';
 import { compileExpression, type Expression, isProblem } from '../core/expression.ts';
+import { preparePatterns } from '../core/pattern.ts';
 import { routeFields } from '../core/routes.ts';
 import { hint } from '../core/suggest.ts';
 import type { StateStore } from './state.ts';
@@ -26,7 +27,9 @@ export const silencesGroup = 'silences';
 export const silenceKeptMs = 30 * 86_400_000;
 
 export async function loadSilences(store: StateStore, nowMs: number): Promise<readonly Silence[]> {
-  return (await store.load(silencesGroup, '', nowMs)).map(({ value }) => value as Silence);
+  const silences = (await store.load(silencesGroup, '', nowMs)).map(({ value }) => value as Silence);
+  for (const { where } of silences) await preparePatterns(where);
+  return silences;
 }
 
 /** Which alerts are muted now. A silence that cannot be understood mutes nothing. */
@@ -51,6 +54,7 @@ export async function addSilence(
   silence: Omit<Silence, 'id' | 'createdMs'>,
   nowMs: number,
 ): Promise<Silence> {
+  await preparePatterns(silence.where);
   const compiled = compileExpression(silenceFields, silence.where);
   if (isProblem(compiled)) throw new InputError(`--where ${silence.where}: ${compiled.message}`);
   for (const key of ['author', 'comment'] as const) {

@@ -26,9 +26,9 @@ export type ParsedConfig =
 
 /** Read a config file. Every issue in it is reported, by line. @param file its path; paths in it are relative to it */
 export function parseConfig(text: string, file: string): ParsedConfig {
-  const { yaml, issues: syntax } = readYaml(text, file);
+  const { yaml, issues: syntax } = readYaml(text, file, false);
   if (yaml === undefined) return { issues: syntax.map(withoutText) };
-  const { value, issues: schema } = checkSchema(yaml, ConfigFile);
+  const { value, issues: schema } = checkSchema(yaml, ConfigFile, false);
   if (value === undefined) return { issues: sortIssues(schema).map(withoutText) };
   const { routes, issues } = checkParts(yaml, value);
   if (issues.length > 0) return { issues: sortIssues(issues).map(withoutText) };
@@ -48,7 +48,7 @@ export function parseConfig(text: string, file: string): ParsedConfig {
   };
 }
 
-/** No line of a config is shown back: a secret may stand in it, in place of a reference. */
+/** No line of a config is shown back, and no value: a secret may stand there, in place of a reference. */
 function withoutText(issue: Issue): Issue {
   return { ...issue, text: '' };
 }
@@ -78,7 +78,7 @@ function checkParts(yaml: YamlFile, value: ConfigFile): { routes: RouteTable; is
       issues.push(
         yaml.issue(
           ['routes', i, 'receivers', j],
-          `routes[${i}].receivers: there is no receiver ${name}${hint(name, known)}`,
+          `routes[${i}].receivers: there is no such receiver${hint(name, known)}`,
         ),
       );
     }

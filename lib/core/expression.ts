@@ -1,5 +1,6 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
 import { compileFast } from './fast-expression.ts';
+import { compilePattern, PatternError } from './pattern.ts';
 import { type FieldType, type Finding, type FindingKind, fields } from './report.ts';
 import { findingSeverities } from './severity.ts';
 import { hint } from './suggest.ts';
@@ -51,8 +52,29 @@ export function compileExpression(types: FieldTypes, text: string): Expression |
   const named = new Set<string>();
   const found = findProblem(parsed.ast, types, named);
   if (found !== undefined) return found;
-  const test = compileFast(parsed.ast, { fieldOf: reserve, typeOf: (field) => plainType(types[field]) });
-  return { text, fields: named, equalities: equalities(parsed.ast, types), test: test ?? walkTree(parsed, types) };
+  const test =
+    compileFast(parsed.ast, { fieldOf: reserve, typeOf: (field) => plainType(types[field]) }) ??
+    walkTree(parsed, types);
+  const severity = Object.keys(types).find((field) => types[field] === 'severity' && named.has(field));
+  return {
+    text,
+    fields: named,
+    equalities: equalities(parsed.ast, types),
+    test: severity === undefined || namesUnknown(parsed.ast) ? test : unknownIsAbsent(test, severity),
+  };
+}
+
+/** Whether the condition says itself what is to become of a severity that is unknown. */
+function namesUnknown(node: ASTNode): boolean {
+  return literal(node) === 'Unknown' || children(node).some(namesUnknown);
+}
+
+/** A severity that is unknown may be any: of a condition that asks for another one nothing can be told. */
+function unknownIsAbsent(test: Expression['test'], severity: string): Expression['test'] {
+  return (finding) => {
+    if (finding[severity] !== 'Unknown') return test(finding);
+    return test(Object.create(finding, { [severity]: { value: undefined } }) as Finding);
+  };
 }
 
 /** Evaluation by the library. */
@@ -81,6 +103,13 @@ const celTypes: Readonly<Record<FieldType, string>> = {
   time: 'google.protobuf.Timestamp',
 };
 
+/** RE2 asks for linear time; the library's own `matches` may take exponential time on a name that is made for it. */
+function registerMatches(environment: Environment): void {
+  const matches = (text: string, pattern: string) => compilePattern(pattern).test(text);
+  environment.registerFunction('string.Matches(string): bool', matches);
+  environment.registerFunction('Matches(string, string): bool', matches);
+}
+
 const environments = new WeakMap<FieldTypes, Environment>();
 
 function environmentOf(types: FieldTypes): Environment {
@@ -89,6 +118,7 @@ function environmentOf(types: FieldTypes): Environment {
     environment = new Environment({ limits: { maxAstNodes: 2000, maxDepth: 50 } });
     for (const [field, type] of Object.entries(types))
       environment.registerVariable(unreserve(field), typeof type === 'string' ? celTypes[type] : 'string');
+    registerMatches(environment);
     environments.set(types, environment);
   }
   return environment;
@@ -115,18 +145,18 @@ class View {
 }
 
 /**
- * CEL reserves the word `package`, which is a field of ours. `Package` stands for it inside, as long as `package`, so
- * that positions stay. Strings and comments are left alone.
+ * Names of ours for what CEL or the library has otherwise, as long as they are, so that positions stay: `Package`, since
+ * CEL reserves `package`, and `Matches`, a `matches` that takes linear time. Strings and comments are left alone.
  */
 function unreserve(text: string): string {
   return text.replace(
-    /[rRbB]{0,2}("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*')|\/\/.*|(?<![\w.])package(?!\w)/g,
-    (found) => (found === 'package' ? 'Package' : found),
+    /[rRbB]{0,2}(?:"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*')|\/\/.*|(?<![\w.])package(?!\w)|(?<!\w)matches(?=\s*\()/g,
+    (found) => (found === 'package' ? 'Package' : found === 'matches' ? 'Matches' : found),
   );
 }
 
 function reserve(name: string): string {
-  return name === 'Package' ? 'package' : name;
+  return name === 'Package' ? 'package' : name === 'Matches' ? 'matches' : name;
 }
 
 interface CelFailure {
@@ -145,7 +175,7 @@ function problem(error: unknown, text: string, types: FieldTypes): ExpressionPro
   if (unknown !== undefined) {
     return { message: `unknown field ${reserve(unknown)}${hint(unknown, Object.keys(types))}`, start, end };
   }
-  return { message: summary.replaceAll('Package', 'package'), start, end };
+  return { message: summary.replaceAll('Package', 'package').replaceAll('Matches', 'matches'), start, end };
 }
 
 /** Walk every node; note the fields named; find what type-checks but can never be meant. */
@@ -154,7 +184,7 @@ function findProblem(node: ASTNode, types: FieldTypes, named: Set<string>): Expr
     named.add(reserve(node.args));
     return undefined;
   }
-  const wrong = impossibleWord(node, types) ?? invalidPattern(node);
+  const wrong = impossibleWord(node, types) ?? wordAsText(node, types) ?? invalidPattern(node);
   if (wrong !== undefined) return wrong;
   for (const child of children(node)) {
     const found = findProblem(child, types, named);
@@ -203,16 +233,36 @@ function impossibleWord(node: ASTNode, types: FieldTypes): ExpressionProblem | u
   return undefined;
 }
 
+/** One of a closed set of words is compared as a whole: "Critical" is not above "High" in the alphabet. */
+function wordAsText(node: ASTNode, types: FieldTypes): ExpressionProblem | undefined {
+  const isEquality = node.op === '==' || node.op === '!=' || node.op === 'in';
+  if (isEquality || node.op === '&&' || node.op === '||' || node.op === '?:') return undefined;
+  for (const child of children(node)) {
+    if (child.op !== 'id') continue;
+    const type = types[reserve(child.args)];
+    if (type !== 'severity' && typeof type !== 'object') continue;
+    const advice = type === 'severity' ? '; for one and all above it use min_severity' : '';
+    const message = `${reserve(child.args)} is compared by ==, != or in${advice}`;
+    return { message, start: child.start ?? 0, end: child.end ?? 0 };
+  }
+  return undefined;
+}
+
 function invalidPattern(node: ASTNode): ExpressionProblem | undefined {
-  if (node.op !== 'rcall' || node.args[0] !== 'matches') return undefined;
-  const pattern = node.args[2][0];
+  const [name, pattern] =
+    node.op === 'rcall' ? [node.args[0], node.args[2][0]] : node.op === 'call' ? [node.args[0], node.args[1][1]] : [];
   const text = literal(pattern);
-  if (text === undefined || pattern === undefined) return undefined;
+  if (name !== 'Matches' || pattern === undefined || text === undefined) return undefined;
   try {
-    new RegExp(text);
+    compilePattern(text);
     return undefined;
-  } catch {
-    return { message: `"${text}" is no regular expression`, start: pattern.start ?? 0, end: pattern.end ?? 0 };
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    return {
+      message: `"${text}" is no regular expression (RE2 syntax)`,
+      start: pattern.start ?? 0,
+      end: pattern.end ?? 0,
+    };
   }
 }
 

@@ -45,7 +45,7 @@ export function copyFinding(kind: FindingKind, finding: Finding): Finding {
 }
 
 /** As it is kept and shown; of what is so already, the same. */
-function shown(field: string, value: string | number | undefined): string | number | undefined {
+export function shown(field: string, value: string | number | undefined): string | number | undefined {
   if (typeof value !== 'string') return value;
   return cutText(field === 'command' ? maskCommand(value) : value);
 }

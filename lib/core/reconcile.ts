@@ -16,9 +16,9 @@ export interface Reconciled {
 /**
  * A list is believed only as far as its count agrees with it.
  *
- * - `strict`: fewer rows than counted, or no count, is a problem
+ * - `strict`: fewer rows than counted, no count, or no list is a problem
  * - `empty`: only where no row is listed
- * - `off`: only where there is no list at all
+ * - `off`: only where there is no list at all, and what is counted is not 0
  */
 export function reconcile(kind: FindingKind, facts: ReportFacts, mode: PolicyFile['reconcile']): Reconciled {
   const list = listOf(kind);
@@ -43,7 +43,9 @@ export function reconcile(kind: FindingKind, facts: ReportFacts, mode: PolicyFil
   const found = mismatch(kind, list, at);
   if (found === undefined) return { evidence: 0 };
   const listIsAbsent = at.shape === 'absent' || at.shape === 'null';
-  const counts = mode === 'strict' || (mode === 'empty' && found.empty) || listIsAbsent;
+  // Where the policy relaxes it, a list that is not there is believed when nothing is counted either.
+  const isMissed = listIsAbsent && at.reported !== 0;
+  const counts = mode === 'strict' || (mode === 'empty' && found.empty) || isMissed;
   return counts ? { problem: found.reason, evidence: found.evidence } : { relaxed: found.reason.message, evidence: 0 };
 }
 
@@ -57,6 +59,11 @@ function mismatch(kind: FindingKind, list: ListName, at: ListFacts): Mismatch | 
   if (at.reported === undefined) {
     const message = `the report does not say how many ${name(list)} there are, so the ${at.listed} listed may not be all`;
     return { reason: { kind: 'count-missing', message, list }, empty: at.listed === 0, evidence: 0 };
+  }
+  if (at.shape === 'absent' || at.shape === 'null') {
+    const message = `the report has no list of ${name(list)}, and counts ${at.reported}`;
+    const evidence = list === 'baseline_checks' ? Math.min(1, at.reported) : at.reported;
+    return { reason: { kind: 'count-mismatch', message, list }, empty: at.reported > 0, evidence };
   }
   const isBaseline = list === 'baseline_checks';
   // The baseline count may be of failed rules or of items rather than of rows; the largest of them is given its due.

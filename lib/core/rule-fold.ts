@@ -1,6 +1,6 @@
 import type { BrokenGroup, Enforce, KeptFinding, Reason, RuleResult, RuleStatus, Violation } from './evaluation.ts';
 import { fingerprint, identityNumber, textNumber } from './fingerprint.ts';
-import { compareFindings, compareValues, copyFinding } from './order.ts';
+import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Finding } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
@@ -91,7 +91,9 @@ export class RuleFold {
       return { kind: 'rule-unevaluable', message, rules };
     }
     if (this.#unevaluable > 0) {
-      const message = `rule ${this.rule.id}: ${this.#unevaluable} findings lack a field that its where asks for (${[...(this.rule.where?.fields ?? [])].join(', ')})`;
+      const asked = [...(this.rule.where?.fields ?? [])].join(', ');
+      const count = `${this.#unevaluable} ${this.#unevaluable === 1 ? 'finding' : 'findings'}`;
+      const message = `rule ${this.rule.id}: its where cannot be told of ${count}: a field that it asks for is absent or unknown, or a function fails on one (${asked})`;
       return { kind: 'rule-unevaluable', message, rules };
     }
     return undefined;
@@ -222,7 +224,7 @@ function distinct(identities: readonly number[]): Pick<Violation, 'identities' |
 export const keptGroups = 50;
 
 /** Groups that a rule with `per` may make. */
-export const mostGroups = 100_000;
+export const mostGroups = 20_000;
 
 const brokenStatus: Readonly<Record<Enforce, RuleStatus>> = { block: 'fail', warn: 'warn', observe: 'observed' };
 
@@ -241,11 +243,11 @@ function groupsOf(per: readonly string[], broken: readonly Group[]): { groups: B
     const differing = a.values.findIndex((value, i) => value !== b.values[i]);
     return differing < 0 ? 0 : compareValues(a.values[differing], b.values[differing]);
   };
-  const shown = [...broken].sort(byCount).slice(0, keptGroups);
-  const groups = shown.map((group) => ({ key: keyOf(per, group), count: group.count, waived: group.waived }));
-  return { groups, omittedGroups: broken.length - shown.length };
+  const largest = [...broken].sort(byCount).slice(0, keptGroups);
+  const groups = largest.map((group) => ({ key: keyOf(per, group), count: group.count, waived: group.waived }));
+  return { groups, omittedGroups: broken.length - largest.length };
 }
 
 function keyOf(per: readonly string[], { values }: Group): Record<string, string | number> {
-  return Object.fromEntries(per.map((field, i) => [field, values[i] as string | number]));
+  return Object.fromEntries(per.map((field, i) => [field, shown(field, values[i]) as string | number]));
 }

@@ -1,4 +1,4 @@
-import { isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { isCollection, isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml';
 import type * as z from 'zod/mini';
 import { hint } from './suggest.ts';
 
@@ -25,8 +25,15 @@ export interface YamlFile {
   line(path: Path): number;
 }
 
-/** Read YAML 1.2, one document. A key given twice is an error. */
-export function readYaml(text: string, file: string): { readonly yaml?: YamlFile; readonly issues: readonly Issue[] } {
+/**
+ * Read YAML 1.2, one document. A key given twice is an error.
+ * @param quotes whether messages may quote the file: not where a secret may stand in it by mistake
+ */
+export function readYaml(
+  text: string,
+  file: string,
+  quotes = true,
+): { readonly yaml?: YamlFile; readonly issues: readonly Issue[] } {
   const lines = text.split(/\r?\n/);
   const counter = new LineCounter();
   const at = (start: number, end: number, message: string): Issue => {
@@ -38,13 +45,15 @@ export function readYaml(text: string, file: string): { readonly yaml?: YamlFile
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
   const problems = [...document.errors, ...document.warnings];
   if (problems.length > 0) {
-    return { issues: problems.map((e) => at(e.pos[0], e.pos[1], `YAML: ${e.message.split('\n')[0]}`)) };
+    return {
+      issues: problems.map((e) => at(e.pos[0], e.pos[1], `YAML: ${quotes ? syntaxMessage(e) : plainSyntax(e.code)}`)),
+    };
   }
   let data: unknown;
   try {
     data = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    return { issues: [at(0, 1, `YAML: ${(error as Error).message}`)] };
+    return { issues: [at(0, 1, quotes ? `YAML: ${(error as Error).message}` : 'YAML: cannot be read')] };
   }
   const find = (path: Path): { node: Node | null; key: Node | null } => {
     let node: Node | null = document.contents;
@@ -86,9 +95,19 @@ export function readYaml(text: string, file: string): { readonly yaml?: YamlFile
   };
 }
 
+function syntaxMessage({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS') return 'there is more than one document (a line with ---)';
+  return message.split('\n')[0] ?? code;
+}
+
+/** What is wrong, in words that hold nothing of the file: `UNRESOLVED_ALIAS` is "unresolved alias". */
+function plainSyntax(code: string): string {
+  return code.toLowerCase().replaceAll('_', ' ');
+}
+
 /** `policies/production.yaml:7:5: message`, the line, and a mark under what it concerns. */
 export function formatIssue(issue: Issue): string {
-  const head = `${issue.file}:${issue.line}:${issue.column}: ${issue.message}`;
+  const head = `${issue.file}:${issue.line}:${issue.column}: ${issue.message.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ')}`;
   if (issue.text.trim() === '') return head;
   const number = String(issue.line);
   // A window on a long line, so that a line of 10,000 characters does not bury the message.
@@ -107,10 +126,13 @@ export function sortIssues(issues: readonly Issue[]): Issue[] {
 export function checkSchema<T>(
   yaml: YamlFile,
   schema: z.ZodMiniType<T>,
+  quotes = true,
 ): { readonly value?: T; readonly issues: readonly Issue[] } {
   const result = schema.safeParse(yaml.data);
   if (result.success) return { value: result.data, issues: [] };
-  return { issues: result.error.issues.flatMap((issue) => schemaIssues(yaml, schema, issue as SchemaIssue)) };
+  return {
+    issues: result.error.issues.flatMap((issue) => schemaIssues({ yaml, schema, quotes }, issue as SchemaIssue)),
+  };
 }
 
 /** What zod says of one problem; which members there are depends on `code`. */
@@ -125,7 +147,19 @@ interface SchemaIssue {
   readonly errors?: readonly (readonly SchemaIssue[])[];
 }
 
-function schemaIssues(yaml: YamlFile, schema: z.ZodMiniType, issue: SchemaIssue): Issue[] {
+/** The schema's own words, where it has some. */
+function wanted({ message, expected }: SchemaIssue): string {
+  return message.startsWith('has to be') ? message : `has to be ${articled(expected ?? 'something else')}`;
+}
+
+interface Checked {
+  readonly yaml: YamlFile;
+  readonly schema: z.ZodMiniType;
+  readonly quotes: boolean;
+}
+
+function schemaIssues(checked: Checked, issue: SchemaIssue): Issue[] {
+  const { yaml, schema, quotes } = checked;
   const path = issue.path as Path;
   const name = path.length === 0 ? 'the file' : dotted(path);
   const value = valueAt(yaml.data, path);
@@ -138,22 +172,25 @@ function schemaIssues(yaml: YamlFile, schema: z.ZodMiniType, issue: SchemaIssue)
       if (value === undefined && path.length > 0) {
         return [yaml.issue(path.slice(0, -1), `${name}: is required, and missing`)];
       }
-      return [
-        yaml.issue(path, `${name}: has to be ${articled(issue.expected ?? 'something else')}, not ${typeName(value)}`),
-      ];
+      return [yaml.issue(path, `${name}: ${wanted(issue)}, not ${typeName(value, quotes)}`)];
     case 'invalid_value': {
       const values = (issue.values ?? []).map(String);
       if (value === undefined)
         return [yaml.issue(path.slice(0, -1), `${name}: is required (${values.join(', ')}), and missing`)];
-      const wanted = values.length === 1 ? `; has to be ${values[0]}` : hint(String(value), values);
-      return [yaml.issue(path, `${name}: ${JSON.stringify(value)} is not a value it can have${wanted}`)];
+      const wanted =
+        values.length === 1
+          ? `; has to be ${values[0]}`
+          : quotes
+            ? hint(String(value), values)
+            : `; known: ${values.join(', ')}`;
+      return [
+        yaml.issue(path, `${name}: ${quotes ? JSON.stringify(value) : 'this'} is not a value it can have${wanted}`),
+      ];
     }
     case 'invalid_union': {
       const [nearest] = [...(issue.errors ?? [])].sort((a, b) => depth(b) - depth(a));
       if (nearest === undefined || depth(nearest) === 0) return [yaml.issue(path, `${name}: ${issue.message}`)];
-      return nearest.flatMap((inner) =>
-        schemaIssues(yaml, schema, { ...inner, path: [...path, ...inner.path] as Path }),
-      );
+      return nearest.flatMap((inner) => schemaIssues(checked, { ...inner, path: [...path, ...inner.path] as Path }));
     }
     default:
       return [yaml.issue(path, `${name}: ${issue.message}`)];
@@ -175,10 +212,12 @@ function valueAt(data: unknown, path: Path): unknown {
   return value;
 }
 
-function typeName(value: unknown): string {
+function typeName(value: unknown, quotes: boolean): string {
   if (value === null || value === undefined) return 'empty';
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'a map' : `${articled(typeof value)} (${JSON.stringify(value)})`;
+  if (typeof value === 'object') return 'a map';
+  const shown = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return quotes ? `${articled(typeof value)} (${shown})` : articled(typeof value);
 }
 
 function articled(type: string): string {

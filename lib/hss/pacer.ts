@@ -19,7 +19,8 @@ export const documentedLimit: RateLimit = { calls: 5, windowMs: 60_000 };
 /** Keeps the calls of one credential within the limit of each API, so that 429 is the exception. */
 export interface Pacer {
   /**
-   * Wait until a call may go out, and count it.
+   * Wait until a call may go out, first come, first served, and count it.
+   * @param maxWaitMs how long to wait at the most once it is its turn
    * @returns 0 once it was counted; or, without having waited for it, the milliseconds that are more than `maxWaitMs`
    * @throws the reason of the signal, at once
    */
@@ -55,6 +56,8 @@ interface Lane {
   /** When the latest calls went out, oldest first; at most as many as the limit allows. */
   sentAtMs: number[];
   heldUntilMs: number;
+  /** Ends when the last one in the queue has had its turn. */
+  queue: Promise<void>;
 }
 
 function createPacer(clock: Clock): Pacer {
@@ -63,27 +66,45 @@ function createPacer(clock: Clock): Pacer {
   function laneOf(api: Api): Lane {
     let lane = lanes.get(api);
     if (lane === undefined) {
-      lane = { limit: documentedLimit, sentAtMs: [], heldUntilMs: 0 };
+      lane = { limit: documentedLimit, sentAtMs: [], heldUntilMs: 0, queue: Promise.resolve() };
       lanes.set(api, lane);
     }
     return lane;
   }
 
+  async function takePlace(lane: Lane, maxWaitMs: number, signal?: AbortSignal): Promise<number> {
+    const patientUntilMs = clock.nowMs() + maxWaitMs;
+    for (;;) {
+      signal?.throwIfAborted();
+      const nowMs = clock.nowMs();
+      const freeAtMs = freeAt(lane);
+      if (freeAtMs <= nowMs) {
+        lane.sentAtMs = [...lane.sentAtMs, nowMs].slice(-lane.limit.calls);
+        return 0;
+      }
+      if (freeAtMs > patientUntilMs) return freeAtMs - nowMs;
+      // The limit may be another by then, or the server may have had enough: look again.
+      await sleep(clock, freeAtMs - nowMs, signal);
+    }
+  }
+
   return {
     async take(api, maxWaitMs, signal) {
       const lane = laneOf(api);
-      const patientUntilMs = clock.nowMs() + maxWaitMs;
-      for (;;) {
-        signal?.throwIfAborted();
-        const nowMs = clock.nowMs();
-        const freeAtMs = freeAt(lane);
-        if (freeAtMs <= nowMs) {
-          lane.sentAtMs = [...lane.sentAtMs, nowMs].slice(-lane.limit.calls);
-          return 0;
-        }
-        if (freeAtMs > patientUntilMs) return freeAtMs - nowMs;
-        // Others may have taken the place meanwhile, or the limit may be another: look again.
-        await sleep(clock, freeAtMs - nowMs, signal);
+      const before = lane.queue;
+      let done = () => {};
+      // One that gave up its place holds nobody up, and lets nobody past those before it.
+      lane.queue = Promise.all([
+        before,
+        new Promise<void>((resolve) => {
+          done = resolve;
+        }),
+      ]).then(() => {});
+      try {
+        await orAborted(before, signal);
+        return await takePlace(lane, maxWaitMs, signal);
+      } finally {
+        done();
       }
     },
     learn(api, limit) {
@@ -95,6 +116,17 @@ function createPacer(clock: Clock): Pacer {
     },
     limit: (api) => laneOf(api).limit,
   };
+}
+
+/** Waits, or throws the reason of the signal as soon as that aborts. */
+async function orAborted(wait: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return wait;
+  signal.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    wait.finally(() => signal.removeEventListener('abort', abort)).then(resolve, reject);
+  });
 }
 
 function freeAt({ limit, sentAtMs, heldUntilMs }: Lane): number {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Push } from '../app/ports.ts';
 import { UndeterminedError } from '../core/errors.ts';
 import type { FindingKind, ListFacts, ListName, ListShape, ReportFacts } from '../core/report.ts';
@@ -133,6 +134,10 @@ export class ReportStream {
       throw error;
     }
     p = skipSpace(this.#bytes, p, this.#to);
+    // What was walked ends between two tokens, so it holds whole characters only.
+    if (!isUtf8(this.#bytes.subarray(this.#from, p))) {
+      throw unreadable(`is not valid UTF-8, between bytes ${this.#offset} and ${this.#byte(p)}`);
+    }
     const held = this.#to - p;
     if (held > this.#limits.rowBytes) this.#tooLarge(p);
     this.#offset += p - this.#from;
@@ -272,7 +277,11 @@ export class ReportStream {
       const isString = this.#bytes[p] === 0x22;
       const isNull = this.#bytes[p] === 0x6e;
       const text = isString ? decodeString(this.#bytes, p, after) : this.#bytes.toString('utf8', p, after);
-      this.#scalars.set(this.#key, isNull ? undefined : text);
+      const value = isNull ? undefined : text;
+      if (this.#scalars.has(this.#key) && this.#scalars.get(this.#key) !== value) {
+        throw unreadable(`gives ${JSON.stringify(this.#key)} twice, and not the same, byte ${this.#keyAt}`);
+      }
+      this.#scalars.set(this.#key, value);
     } else this.#noteUnknown();
     this.#step = 'after-value';
     return after;
@@ -326,7 +335,9 @@ export class ReportStream {
     }
     state.items += items;
     state.failed += failed;
-    if (items < failed) state.shortRows++;
+    // Without a list of items only a count of 0 says that there are none.
+    const hasList = checks.row.begin(checks.slotOf(baselineItemsKey)) >= 0;
+    if (items < failed || (!hasList && checks.finding.rules_failed !== 0)) state.shortRows++;
   }
 
   #readItem(p: number, end: number): number {

@@ -93,6 +93,15 @@ export class Row {
     return memo.text;
   }
 
+  /** A text that names something: a string or a number. Anything else, and the empty string, names nothing. */
+  name(slot: number): string | undefined {
+    const begin = this.begin(slot);
+    if (begin < 0) return undefined;
+    const c = this.#bytes[begin] as number;
+    const isName = c === 0x22 || c === 0x2d || (c >= 0x30 && c <= 0x39);
+    return isName ? this.text(slot) || undefined : undefined;
+  }
+
   /** A whole number, given as one or as a string of one; undefined otherwise. */
   int(slot: number): number | undefined {
     return wholeNumber(this.text(slot));
@@ -167,7 +176,7 @@ function getter(row: Row, slot: number, type: FieldType): () => string | number 
     case 'severity':
       return () => findingSeverity(row.text(slot));
     case 'string':
-      return () => row.text(slot);
+      return () => row.name(slot);
     case 'text':
       return () => row.text(slot) ?? '';
     case 'int':

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
 import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
+import { streamReport } from '../../lib/simulator/reports.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { command, type Ran } from '../support/command.ts';
 import { root } from '../support/lambda-package.ts';
@@ -96,4 +97,55 @@ test('the command can be run as it is', async () => {
   await expect(
     access(join(folder, 'node_modules/portcullis', manifest.bin.portcullis), constants.X_OK),
   ).resolves.toBeUndefined();
+});
+
+describe('the installed command', () => {
+  const bin = () => join(folder, 'node_modules', 'portcullis', 'dist', 'cli', 'main.mjs');
+
+  test('reads a large report in memory that does not grow with it', async () => {
+    const policy = join(folder, 'production.yaml');
+    const peaks: number[] = [];
+    for (const megabytes of [20, 200]) {
+      const report = join(folder, `${megabytes}.json`);
+      const options = {
+        clusterId: 'c',
+        clusterName: 'big',
+        category: 'CCE',
+        scannedAtMs: worldNowMs,
+        seed: 'memory',
+      } as const;
+      await writeFile(report, streamReport({ ...options, totalBytes: megabytes * 1e6 }));
+      const tell = "data:text/javascript,process.on('exit',()=>console.error(process.resourceUsage().maxRSS))";
+      const args = [
+        '--import',
+        tell,
+        bin(),
+        'gate',
+        '--report',
+        report,
+        '--policy',
+        policy,
+        '--now',
+        new Date(worldNowMs).toISOString(),
+      ];
+      const ran = await run(process.execPath, args).catch((error: { code: number; stderr: string }) => error);
+      expect(ran).toMatchObject({ code: 1 });
+      peaks.push(Number(ran.stderr) / 1024);
+      await rm(report);
+    }
+    const [small = 0, large = 0] = peaks;
+    expect(small).toBeGreaterThan(20);
+    expect(large).toBeLessThan(128);
+    expect(large / small).toBeLessThan(1.2);
+  });
+
+  test('keeps its exit code when nobody reads to the end', async () => {
+    const report = join(root, 'docs/examples/report.json');
+    const policy = join(folder, 'all.yaml');
+    const rules = Array.from({ length: 60 }, (_, i) => `  - {id: r${i}, on: vulnerabilities, max: 0}`).join('\n');
+    await writeFile(policy, `version: 1\nname: all\nrules:\n${rules}\n`);
+    const gate = `"${process.execPath}" "${bin()}" gate --report "${report}" --policy "${policy}" --format json`;
+    const { stdout, stderr } = await run('bash', ['-c', `${gate} | head -c 1 > /dev/null; echo "\${PIPESTATUS[0]}"`]);
+    expect({ stdout, stderr }).toEqual({ stdout: '1\n', stderr: '' });
+  });
 });

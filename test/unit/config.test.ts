@@ -87,7 +87,7 @@ describe('an invalid config says what, where and what to do:', () => {
     {
       why: 'insecure that is no boolean',
       text: `version: 1\n${source}${chat}    insecure: "yes"\n${routes}`,
-      says: 'receivers[0].insecure: has to be a boolean, not a string ("yes")',
+      says: 'receivers[0].insecure: has to be a boolean, not a string',
     },
     {
       why: 'allow that is no list',
@@ -97,7 +97,7 @@ describe('an invalid config says what, where and what to do:', () => {
     {
       why: 'a route to nobody',
       text: `version: 1\n${source}${chat}routes:\n  - receivers: [caht]\n`,
-      says: 'routes[0].receivers: there is no receiver caht; did you mean chat?',
+      says: 'routes[0].receivers: there is no such receiver; did you mean chat?',
     },
     {
       why: 'no catch-all',
@@ -150,6 +150,18 @@ describe('an invalid config says what, where and what to do:', () => {
       'c.yaml:7:24: receivers[0].allow[1]: has to be a range of addresses such as 10.0.0.0/8, an address, or the exact ' +
         'name of a host without scheme, port and "*"',
     );
+  });
+
+  test.each([
+    chat.replace('{ webhook: env://SLACK }', 'https://hooks.slack.com/services/T0/B0/canary'),
+    chat.replace('env://SLACK', '[canary]'),
+    chat.replace('env://SLACK', '*canary'),
+    chat.replace('env://SLACK', '!canary x'),
+    `${chat}    format: canary\n`,
+  ])('a secret in the wrong place is not shown back: %#', (receivers) => {
+    const shown = issuesOf(`version: 1\n${source}${receivers}${routes.replace('chat', 'https://canary')}`);
+    expect(shown).toMatch(/^c\.yaml:\d+:\d+: /);
+    expect(shown).not.toContain('canary');
   });
 
   test('a secret in place of a reference is not shown back', () => {

@@ -95,6 +95,30 @@ describe('a rule', () => {
   });
 });
 
+describe('a severity that is unknown', () => {
+  const where = (text: string) => `rules:\n  - {id: r, on: vulnerabilities, max: 0, where: '${text}'}\n`;
+  test.each([
+    { text: 'severity == "High"', verdict: 'undetermined' },
+    { text: 'severity in ["High", "Critical"]', verdict: 'undetermined' },
+    { text: 'severity != "Low"', verdict: 'undetermined' },
+    { text: 'severity == "High" && image == "other"', verdict: 'pass' },
+    { text: 'severity in ["High", "Unknown"]', verdict: 'fail' },
+    { text: 'severity != "Unknown" && severity != "Low"', verdict: 'pass' },
+  ])('makes $text $verdict', ({ text, verdict }) => {
+    expect(evaluate(where(text), { findings: { vulnerabilities: [vul('Unknown')] } }).verdict).toBe(verdict);
+  });
+});
+
+test('a rule with more groups than can be counted is undetermined', () => {
+  const policy = 'rules:\n  - {id: r, on: ports, max: 5, per: [port]}\n';
+  const ports = (count: number) => ({ findings: { ports: Array.from({ length: count }, (_, port) => ({ port })) } });
+  expect(evaluate(policy, ports(20_000)).verdict).toBe('pass');
+  expect(evaluate(policy, ports(20_001))).toMatchObject({
+    verdict: 'undetermined',
+    reasons: [{ kind: 'rule-unevaluable' }],
+  });
+});
+
 describe('what cannot be told is undetermined, never a pass:', () => {
   const cases: { why: string; policy: string; given: Given; kind: string }[] = [
     {
@@ -283,8 +307,16 @@ describe('counts', () => {
     },
   );
 
-  test('of 0 make an absent list a pass', () => {
-    expect(evaluate(noHigh, { lists: { vulnerabilities: { shape: 'absent' } } }).verdict).toBe('pass');
+  test('of 0 beside a list that is not there are a pass only where the policy relaxes it, and that is noted', () => {
+    const given = { lists: { vulnerabilities: { shape: 'absent' } } } as const;
+    expect(evaluate(noHigh, given)).toMatchObject({ verdict: 'undetermined', reasons: [{ kind: 'count-mismatch' }] });
+    for (const mode of ['empty', 'off']) {
+      const relaxed = evaluate(`reconcile: ${mode}\n${noHigh}`, given);
+      expect(relaxed).toMatchObject({
+        verdict: 'pass',
+        notes: [{ message: expect.stringContaining('has no list of vulnerabilities') }],
+      });
+    }
   });
 });
 

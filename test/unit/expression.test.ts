@@ -2,7 +2,10 @@ import { Environment } from '@marcbachmann/cel-js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileWhere, type Expression, isProblem } from '../../lib/core/expression.ts';
+import { preparePatterns } from '../../lib/core/pattern.ts';
 import type { Finding } from '../../lib/core/report.ts';
+
+await preparePatterns('matches()');
 
 function compile(text: string, kind: 'ports' | 'vulnerabilities' | 'packages' = 'ports'): Expression {
   const compiled = compileWhere(kind, text);
@@ -102,6 +105,12 @@ describe('a condition', () => {
     { where: '[package, container].exists(x, x == "y")', finding: { package: 'x', container: 'y' }, is: true },
   ])('$where of $finding is $is', ({ where, finding, is }) => {
     expect(compile(where, 'packages').test(finding as Finding)).toBe(is);
+  });
+
+  test('with a pattern takes linear time, whatever the name', () => {
+    const { test } = compile('path.matches("^(a+)+$") || matches(host, "(?i)TERM")');
+    expect(test({ path: `${'a'.repeat(5000)}!`, host: 'xterm' })).toBe(true);
+    expect(test({ path: `${'a'.repeat(5000)}!`, host: 'x' })).toBe(false);
   });
 
   test('names its fields, and the equalities without which it cannot hold', () => {

@@ -162,3 +162,25 @@ test('an aborted wait ends at once, with the reason, and takes no place', async 
   await expect(waiting).rejects.toBe(reason);
   await expect(pacer.take('report', 0, stop.signal)).rejects.toBe(reason);
 });
+
+test('many who wait are served in the order in which they came, and none is turned away for the length of the queue', async () => {
+  const { pacer } = start();
+  const served: number[] = [];
+  const waits = Array.from({ length: 100 }, async (_, i) => {
+    expect(await pacer.take('report', 120_000)).toBe(0);
+    served.push(i);
+  });
+  await Promise.all(waits);
+  expect(served).toEqual(Array.from({ length: 100 }, (_, i) => i));
+});
+
+test('one who gives up its place in the queue holds nobody up', async () => {
+  const { pacer } = start();
+  const abort = new AbortController();
+  const first = pacer.take('report', 120_000);
+  const second = pacer.take('report', 120_000, abort.signal);
+  const third = pacer.take('report', 120_000);
+  abort.abort(new Error('gave up'));
+  await expect(second).rejects.toThrow('gave up');
+  expect(await Promise.all([first, third])).toEqual([0, 0]);
+});

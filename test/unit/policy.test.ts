@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { preparePatterns } from '../../lib/core/pattern.ts';
 import { parsePolicy } from '../../lib/core/policy/parse.ts';
 import { formatIssue } from '../../lib/core/yaml.ts';
+
+await preparePatterns('matches()');
 
 const issuesOf = (text: string) => parsePolicy(text, 'p.yaml').issues.map(formatIssue);
 const rule = (text: string) => `version: 1\nname: p\nrules:\n  - ${text}\n`;
@@ -44,7 +47,7 @@ describe('an invalid policy says what, where and what to do:', () => {
     {
       why: 'two documents',
       text: 'version: 1\n---\nversion: 1',
-      says: 'p.yaml:2:1: YAML: Source contains multiple documents',
+      says: 'p.yaml:2:1: YAML: there is more than one document',
     },
     {
       why: 'a bomb of aliases',
@@ -59,7 +62,7 @@ describe('an invalid policy says what, where and what to do:', () => {
     {
       why: 'a threshold that is none',
       text: rule('{id: a, on: ports, max: "0"}'),
-      says: 'p.yaml:4:29: rules[0].max: has to be a number, not a string ("0")',
+      says: 'p.yaml:4:29: rules[0].max: has to be a whole number, not a string ("0")',
     },
     {
       why: 'a list that is not',
@@ -94,7 +97,7 @@ describe('an invalid policy says what, where and what to do:', () => {
     {
       why: 'an age that is none',
       text: `${rule('{id: a, on: ports, max: 0}')}max_report_age: 26`,
-      says: 'max_report_age: has to be a string, not a number (26)',
+      says: 'max_report_age: has to be a duration such as 26h, 7d or 1d12h, not a number (26)',
     },
     {
       why: 'a waiver of nothing',
@@ -137,6 +140,24 @@ describe('a where is checked when it is loaded:', () => {
   test.each([
     { on: 'ports', text: 'prot == 22', says: 'unknown field prot; did you mean port?', at: 'prot' },
     { on: 'ports', text: 'port == "22"', says: 'no such overload: int == string', at: 'port ==' },
+    {
+      on: 'vulnerabilities',
+      text: 'severity >= "High"',
+      says: 'severity is compared by ==, != or in; for one and all above it use min_severity',
+      at: 'severity >=',
+    },
+    {
+      on: 'vulnerabilities',
+      text: 'severity.startsWith("H")',
+      says: 'severity is compared by ==, != or in',
+      at: 'severity.starts',
+    },
+    {
+      on: 'vulnerabilities',
+      text: 'matches(image, "[")',
+      says: '"[" is no regular expression (RE2 syntax)',
+      at: '"["',
+    },
     { on: 'ports', text: 'port', says: 'is of type int, but has to be a condition (bool)', at: "port'" },
     { on: 'ports', text: 'port ==', says: 'Unexpected token: EOF', at: "'}" },
     {
@@ -145,7 +166,7 @@ describe('a where is checked when it is loaded:', () => {
       says: 'severity is never "high"; did you mean High?',
       at: '"high"',
     },
-    { on: 'vulnerabilities', text: 'image.matches("(")', says: '"(" is no regular expression', at: '"("' },
+    { on: 'vulnerabilities', text: 'image.matches("(")', says: '"(" is no regular expression (RE2 syntax)', at: '"("' },
     { on: 'vulnerabilities', text: 'packge == "a"', says: 'unknown field packge; did you mean package?', at: 'packge' },
   ])('$on: $text is wrong', ({ on, text, says, at }) => {
     const shown = where(on, text);

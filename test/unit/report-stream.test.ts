@@ -42,11 +42,10 @@ function findingOf(kind: ListName | 'baseline_items', row: unknown, outer: Findi
     const value = isObject(row) && Object.hasOwn(row, key) ? row[key] : undefined;
     const isMissing = value === undefined || value === null;
     const text = isMissing ? undefined : typeof value === 'string' ? value : undefined;
-    if (text === undefined && !isMissing && typeof value === 'object') return [field, 'composite'];
     const scalar = text ?? (isMissing ? undefined : String(value));
     if (type === 'severity') return [field, findingSeverity(scalar)];
     if (type === 'text') return [field, scalar ?? ''];
-    if (type === 'string') return [field, scalar];
+    if (type === 'string') return [field, typeof value === 'boolean' || scalar === '' ? undefined : scalar];
     return [field, type === 'time' ? wholeNumber(scalar) || undefined : wholeNumber(scalar)];
   });
   return Object.fromEntries(entries);
@@ -168,9 +167,14 @@ describe('rows', () => {
     expect(facts.lists.ports).toMatchObject({ listed: 0, shape: 'other' });
   });
 
+  test.each(['{"a":[1]}', '["b"]', 'true', '""', 'null'])('have no name where %s stands for one', async (value) => {
+    const { findings } = await read(`{"port_list":[{"path":${value},"public_ip":${value}}]}`);
+    expect(findings[0]?.[1].path).toBeUndefined();
+  });
+
   test('keep a composite value where a text belongs as its JSON text', async () => {
-    const { findings } = await read('{"port_list":[{"path":{"a":[1]},"laddr":["b"]}]}');
-    expect(findings[0]?.[1]).toMatchObject({ path: '{"a":[1]}', listen_address: '["b"]' });
+    const { findings } = await read('{"port_list":[{"public_ip":{"a":[1]},"pod_name":["b"]}]}');
+    expect(findings[0]?.[1]).toMatchObject({ public_ip: '{"a":[1]}', pod: '["b"]' });
   });
 });
 
@@ -198,6 +202,17 @@ describe('facts', () => {
     expect(facts.unknownKeys).toEqual(['new_list', 'new']);
   });
 
+  test('that are given twice and differ make the report unreadable, and the same twice do not', async () => {
+    for (const [text, kind] of [
+      ['{"scan_time":1,"scan_time":2}', 'report-unreadable'],
+      ['{"port_num":5,"port_num":1}', 'report-unreadable'],
+      ['{"port_num":5,"port_num":5}', undefined],
+    ] as const) {
+      expect((await read(text)).problem?.kind, text).toBe(kind);
+      expect((await bytewise(text)).problem?.kind, text).toBe(kind);
+    }
+  });
+
   test('sum failed rules and items of baseline checks', async () => {
     const rows = [
       { failed_rule_num: 2, baseline_item_list: [{}, {}] },
@@ -206,6 +221,8 @@ describe('facts', () => {
     ];
     const { facts } = await read(JSON.stringify({ baseline_detection_list: rows }));
     expect(facts.lists.baseline_checks).toMatchObject({ listed: 3, items: 3, failed: 5, shortRows: 1 });
+    const bare = await read('{"baseline_detection_list":[{},{"failed_rule_num":0},{"baseline_item_list":[]}]}');
+    expect(bare.facts.lists.baseline_checks).toMatchObject({ shortRows: 1 });
   });
 });
 
@@ -226,6 +243,21 @@ describe('a broken report', () => {
     const { findings, problem } = await read('{"port_list":[{"port":1},{"port":2},{"po');
     expect(findings.map(([, finding]) => finding.port)).toEqual([1, 2]);
     expect(problem?.message).toBe('the report ends at byte 40 in port_list, row 3, before it is whole');
+  });
+
+  test.each([
+    { why: 'a stray byte', bytes: [0x72, 0xff, 0x6e] },
+    { why: 'an overlong form', bytes: [0xc1, 0xb2] },
+    { why: 'half a character', bytes: [0xc3] },
+    { why: 'half a surrogate pair', bytes: [0xed, 0xa0, 0x80] },
+  ])('is unreadable with $why in a text', async ({ bytes: wrong }) => {
+    const text = Buffer.concat([bytes('{"port_list":[{"path":"'), Buffer.from(wrong), bytes('"}]}')]);
+    for (const pieces of [[text], [...text].map((byte) => Uint8Array.of(byte))]) {
+      expect((await readAll(pieces)).problem).toMatchObject({
+        kind: 'report-unreadable',
+        message: expect.stringContaining('UTF-8'),
+      });
+    }
   });
 
   test('is unreadable when any byte of its grammar is changed', async () => {

@@ -129,6 +129,12 @@ function checkRule(yaml: YamlFile, rule: Loose, kind: FindingKind, i: number): I
     return issues;
   }
   for (const [j, field] of Array.isArray(rule.per) ? rule.per.entries() : []) {
+    if (field === 'command') {
+      const advice =
+        'command lines are shown masked, so that groups of them cannot be told apart; use hash, user or container';
+      issues.push(yaml.issue(['rules', i, 'per', j], `rules[${i}].per: ${advice}`));
+      continue;
+    }
     if (typeof field !== 'string' || known.includes(field)) continue;
     issues.push(yaml.issue(['rules', i, 'per', j], `rules[${i}].per: unknown field ${field}${hint(field, known)}`));
   }

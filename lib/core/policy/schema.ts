@@ -6,7 +6,7 @@ import { ruleSeverities } from '../severity.ts';
 /** A duration such as `26h`, `7d` or `1d12h`, as milliseconds. */
 export const Duration = z.pipe(
   z
-    .string()
+    .string({ error: 'has to be a duration such as 26h, 7d or 1d12h' })
     .check(
       z.refine((text) => parseDuration(text) !== undefined, { error: 'has to be a duration such as 26h, 7d or 1d12h' }),
     ),
@@ -24,7 +24,7 @@ const Text = z
   .check(
     z.trim(),
     z.minLength(1, { error: 'must not be empty' }),
-    z.maxLength(1000, { error: 'is longer than 1,000 characters' }),
+    z.maxLength(10_000, { error: 'is longer than 10,000 characters' }),
   );
 
 const Count = z.int({ error: 'has to be a whole number' }).check(z.minimum(0, { error: 'must not be below 0' }));

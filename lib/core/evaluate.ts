@@ -1,10 +1,11 @@
 import { formatDuration } from './duration.ts';
 import type { Evaluation, Note, Reason, RuleResult, Seen, Verdict, WaiverResult } from './evaluation.ts';
 import { imageKey, textNumber } from './fingerprint.ts';
+import { keptIdentities } from './identities.ts';
 import type { Policy } from './policy/parse.ts';
 import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
-import { keptIdentities, RuleFold } from './rule-fold.ts';
+import { RuleFold } from './rule-fold.ts';
 
 /** What of a report was looked at, beside its findings. */
 export interface Subject {

@@ -1,5 +1,6 @@
 import type { BrokenGroup, Enforce, KeptFinding, Reason, RuleResult, RuleStatus, Violation } from './evaluation.ts';
 import { fingerprint, identityNumber, textNumber } from './fingerprint.ts';
+import { Identities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Finding } from './report.ts';
@@ -21,7 +22,7 @@ export class RuleFold {
   #unevaluable = 0;
   #tooManyGroups = false;
   /** Of a rule without `per`, when it is tracked. */
-  readonly #identities: number[] | undefined;
+  readonly #identities: Identities | undefined;
 
   readonly #known: ReadonlySet<number> | undefined;
   /** The worst of those that are not known. */
@@ -30,7 +31,7 @@ export class RuleFold {
   /** @param tracking note which findings there are, for alert memory */
   constructor(rule: PolicyRule, waivers: readonly PolicyWaiver[], nowMs: number, tracking: Tracking | undefined) {
     this.rule = rule;
-    this.#identities = tracking === undefined ? undefined : [];
+    this.#identities = tracking === undefined ? undefined : new Identities();
     this.#known = tracking?.known;
     this.waivers = new WaiverIndex(waivers, nowMs);
     this.#compare = compareFindings(rule.on);
@@ -59,7 +60,7 @@ export class RuleFold {
     this.#count++;
     if (this.#identities !== undefined) {
       const identity = identityNumber(this.rule.on, finding);
-      (group?.identities ?? this.#identities).push(identity);
+      (group?.identities ?? this.#identities).add(identity);
       if (this.#known?.has(identity) === false) this.#fresh.add(finding, this.#copy);
     }
     if (per === undefined) this.#worst.add(finding, this.#copy);
@@ -78,7 +79,13 @@ export class RuleFold {
       this.#tooManyGroups = true;
       return undefined;
     }
-    const group: Group = { values, count: 0, waived: 0, worst: undefined, identities: [] };
+    const group: Group = {
+      values,
+      count: 0,
+      waived: 0,
+      worst: undefined,
+      identities: this.#identities && new Identities(),
+    };
     this.#groups.set(key, group);
     return group;
   }
@@ -140,7 +147,7 @@ export class RuleFold {
     const { per } = this.rule;
     if (per === undefined) {
       const worst = this.#named(this.#worst.items.slice(0, namedFindings), () => true).map(keep);
-      return [{ group: {}, count, waived: this.#waived, worst, ...distinct(this.#identities ?? []) }];
+      return [{ group: {}, count, waived: this.#waived, worst, ...resultOf(this.#identities) }];
     }
     const { followed, rest } = followedGroups(groups);
     const violations: Violation[] = followed.map((group) => ({
@@ -150,7 +157,7 @@ export class RuleFold {
       worst: this.#named(group.worst === undefined ? [] : [group.worst], (finding) =>
         per.every((field, i) => (finding[field] ?? '') === group.values[i]),
       ).map(keep),
-      ...distinct(group.identities),
+      ...resultOf(group.identities),
     }));
     if (rest.length > 0) {
       const [of, waived] = [sum(rest.map((group) => group.count)), sum(rest.map((group) => group.waived))];
@@ -191,9 +198,6 @@ export const keptFindings = 100;
 /** Findings kept of a violation for alert memory: the worst, and as many of those that are not known. */
 export const namedFindings = 20;
 
-/** Identities kept of a violation for alert memory. */
-export const keptIdentities = 2000;
-
 /** Groups of a rule that are followed one by one, each as an alert of its own. */
 export const mostFollowedGroups = 100;
 
@@ -214,10 +218,8 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
 
-/** The smallest of the different ones: which they are does not depend on the order of rows. */
-function distinct(identities: readonly number[]): Pick<Violation, 'identities' | 'distinct'> {
-  const all = [...new Set(identities)].sort((a, b) => a - b);
-  return { identities: all.slice(0, keptIdentities), distinct: all.length };
+function resultOf(identities: Identities | undefined): Pick<Violation, 'identities' | 'distinct'> {
+  return identities?.result() ?? { identities: [], distinct: 0 };
 }
 
 /** Groups shown of a rule with `per`, the largest. */
@@ -234,7 +236,7 @@ interface Group {
   waived: number;
   worst: Finding | undefined;
   /** Of its findings, when they are tracked. */
-  readonly identities: number[];
+  readonly identities: Identities | undefined;
 }
 
 function groupsOf(per: readonly string[], broken: readonly Group[]): { groups: BrokenGroup[]; omittedGroups: number } {

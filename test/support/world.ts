@@ -22,6 +22,8 @@ export interface World {
   readonly hook: Receiver;
   readonly folder: string;
   readonly configFile: string;
+  /** The keys and the secrets that the config refers to. */
+  readonly env: Readonly<Record<string, string>>;
   /** Run a command with the keys and the secrets in its environment, at the world's time. */
   run(args: readonly string[], around?: Around): Promise<Ran>;
   close(): Promise<void>;
@@ -59,6 +61,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     hook,
     folder,
     configFile,
+    env,
     run([name = '', ...given], around = {}) {
       const now = given.includes('--now') ? [] : ['--now', new Date(worldNowMs).toISOString()];
       return command([name, ...given, '--config', configFile, ...now], { ...around, env: { ...env, ...around.env } });

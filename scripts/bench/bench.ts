@@ -68,7 +68,8 @@ export class Bench {
   /** The same command from the sources, as in a checkout. */
   checkout(...args: readonly string[]): Command {
     const main = join(import.meta.dirname, '..', '..', programs.portcullis);
-    return { file: process.execPath, args: ['--import', this.#usage, main, ...args] };
+    // As the script `portcullis` of package.json does.
+    return { file: process.execPath, args: ['--max-semi-space-size=2', '--import', this.#usage, main, ...args] };
   }
 
   /** Written when it is first asked for. */

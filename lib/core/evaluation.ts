@@ -49,6 +49,11 @@ export interface KeptFinding {
   readonly fields: Finding;
 }
 
+/** A finding that does not count, and the waiver that covers it. */
+export interface WaivedFinding extends KeptFinding {
+  readonly waiver: string;
+}
+
 /** A group of a rule with `per` that is over the threshold. */
 export interface BrokenGroup {
   /** Field to value, in the order of `per`. */
@@ -88,6 +93,8 @@ export interface RuleResult {
   readonly findings: readonly KeptFinding[];
   /** `count` less the findings shown. */
   readonly omitted: number;
+  /** Of the findings that are waived, worst first, at most `keptFindings`. */
+  readonly waivedFindings: readonly WaivedFinding[];
   /** `reported`: the rows do not show the violation, the count beside them does. */
   readonly evidence: 'listed' | 'reported';
   /** The policy author's sentence for this rule. */
@@ -104,9 +111,51 @@ export interface RuleResult {
 
 export interface WaiverResult {
   readonly id: string;
-  /** `expired`: it waives nothing any more; `count` is what it would have waived. */
-  readonly status: 'used' | 'unused' | 'expired';
+  /**
+   * - `used`, `unused`: in force, whether or not it covers a finding
+   * - `expired`: it waives nothing any more
+   * - `over-broad`: it covers more than its `max_findings`, and so waives nothing
+   */
+  readonly status: 'used' | 'unused' | 'expired' | 'over-broad';
+  /** Findings that it covers; where it waives nothing, that it would have covered. */
   readonly count: number;
+  readonly rule: string;
+  readonly owner: string;
+  readonly reason: string;
+  readonly ticket?: string;
+  /** When it stops waiving; epoch milliseconds. */
+  readonly expiresAtMs: number;
+  /** In force, but for less than two weeks. */
+  readonly isExpiring: boolean;
+  /** So many findings it was granted for. */
+  readonly maxFindings?: number;
+  /** Findings that it covers no more, since a fix is there for them (`until_fix_available`). */
+  readonly fixable?: number;
+  /** Where the waiver stands in the policy file, from 1. */
+  readonly line: number;
+}
+
+/** One change that would clear findings of broken rules. */
+export interface Remedy {
+  readonly on: FindingKind;
+  /** What to change: the fields that all findings it clears share, such as image, image_version and package. */
+  readonly subject: Finding;
+  /** What the report advises, where it advises anything. */
+  readonly advice?: string;
+  /** How many findings it clears, all broken rules together. */
+  readonly clears: number;
+  /** By rule. */
+  readonly rules: Readonly<Record<string, number>>;
+}
+
+/** The fewest changes that would make all broken rules hold. */
+export interface WayToGreen {
+  /** In this order; the first clears the most. At most `shownRemedies`. */
+  readonly steps: readonly Remedy[];
+  /** Steps beyond those. */
+  readonly omitted: number;
+  /** Violating findings, each counted for each rule that it breaks. */
+  readonly of: number;
 }
 
 /** A policy applied to a report at a time. The same report, policy and time give the same evaluation. */
@@ -127,6 +176,8 @@ export interface Evaluation {
   readonly reasons: readonly Reason[];
   readonly notes: readonly Note[];
   readonly waivers: readonly WaiverResult[];
+  /** How to get the rules to hold; absent where none is broken by findings that are listed. */
+  readonly wayToGreen?: WayToGreen;
   readonly counts: Readonly<Record<ListName, { readonly reported: number | undefined; readonly listed: number }>>;
   /** For alert memory, when the evaluation was asked to `track` and there is a report. */
   readonly seen?: Seen;

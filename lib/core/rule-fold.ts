@@ -132,6 +132,7 @@ export class RuleFold {
       waived: this.#waived,
       findings: kept,
       omitted: count - kept.length,
+      waivedFindings: [],
       evidence: byCount ? 'reported' : 'listed',
       ...(rule.message !== undefined && { message: rule.message }),
       ...(rule.per !== undefined && { per: rule.per, ...groupsOf(rule.per, brokenGroups) }),

@@ -11,8 +11,10 @@ export class WaiverIndex {
   readonly #byField = new Map<string, Map<string, Entry[]>>();
   readonly #others: Entry[] = [];
   readonly #entries: Entry[];
+  readonly #nowMs: number;
 
   constructor(waivers: readonly PolicyWaiver[], nowMs: number) {
+    this.#nowMs = nowMs;
     this.#entries = waivers.map((waiver) => ({ waiver, expired: waiver.expires <= nowMs, count: 0 }));
     const values = new Map<string, Set<string>>();
     for (const { waiver } of this.#entries) {
@@ -53,9 +55,19 @@ export class WaiverIndex {
       id: waiver.id,
       status: expired ? 'expired' : count > 0 ? 'used' : 'unused',
       count,
+      rule: waiver.rule,
+      owner: waiver.owner,
+      reason: waiver.reason,
+      ...(waiver.ticket !== undefined && { ticket: waiver.ticket }),
+      expiresAtMs: waiver.expires,
+      isExpiring: !expired && waiver.expires - this.#nowMs < expiringMs,
+      line: waiver.line,
     }));
   }
 }
+
+/** A waiver that ends sooner is about to expire. */
+const expiringMs = 14 * 86_400_000;
 
 interface Entry {
   readonly waiver: PolicyWaiver;

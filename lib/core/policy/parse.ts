@@ -13,6 +13,8 @@ export interface PolicyRule extends Omit<Rule, 'where'> {
 
 export interface PolicyWaiver extends Omit<Waiver, 'where'> {
   readonly where: Expression | undefined;
+  /** Where the waiver stands in its file, from 1. */
+  readonly line: number;
 }
 
 /** A policy that can be evaluated: every key known, every expression type-checked. */
@@ -47,7 +49,11 @@ export function parsePolicy(text: string, file: string): ParsedPolicy {
       maxReportAgeMs: value.max_report_age,
       reconcile: value.reconcile,
       rules: value.rules.map((rule, i) => ({ ...rule, where: rules[i], line: yaml.line(['rules', i]) })),
-      waivers: value.waivers.map((waiver, i) => ({ ...waiver, where: waivers[i] })),
+      waivers: value.waivers.map((waiver, i) => ({
+        ...waiver,
+        where: waivers[i],
+        line: yaml.line(['waivers', i]),
+      })),
     },
   };
 }

@@ -158,4 +158,5 @@ const waiverTold = {
   used: (count: string) => `waives ${count}`,
   unused: () => 'matches nothing',
   expired: (count: string) => `expired, would waive ${count}`,
+  'over-broad': (count: string) => `covers ${count}, more than it was granted for`,
 } as const;

@@ -151,6 +151,7 @@ const waiverTold = {
   used: (count: number) => `waives ${plural(count, 'finding')}`,
   unused: () => 'matches nothing: remove it',
   expired: (count: number) => `waives nothing any more; would have waived ${quantity(count)}: fix them or renew it`,
+  'over-broad': (count: number) => `covers ${plural(count, 'finding')}, more than it was granted for: waives nothing`,
 } as const;
 
 /** Lists that no reason and no note has told of. The count beside the baselines is of another unit. */

@@ -172,15 +172,19 @@ function nextHead(
   };
 }
 
-/** When the same report may be judged otherwise. What could not be judged is looked at again with every run. */
+/** When the same report may be judged otherwise: it is too old, or a waiver ends or begins to count. What could not be judged is looked at again with every run. */
 function reviewAtMs(evaluation: Evaluation, policy: Policy, nowMs: number): number {
   const { report, reasons, waivers } = evaluation;
   if (reasons.some(({ kind }) => kind !== 'report-stale' && kind !== 'count-mismatch' && kind !== 'count-missing'))
     return nowMs;
   const staleMs = (report.scannedAtMs ?? 0) + policy.maxReportAgeMs + 1;
-  const used = new Set(waivers.filter(({ status }) => status === 'used').map(({ id }) => id));
-  const expiries = policy.waivers.filter(({ id }) => used.has(id)).map(({ expires }) => expires);
-  return Math.min(...[staleMs, ...expiries].filter((ms) => ms > nowMs), Number.MAX_SAFE_INTEGER);
+  const statuses = new Map(waivers.map(({ id, status }) => [id, status]));
+  const turns = policy.waivers.flatMap(({ id, granted, expires }) => {
+    const status = statuses.get(id);
+    if (status === 'used') return [expires];
+    return status === 'pending' && granted !== undefined ? [granted] : [];
+  });
+  return Math.min(...[staleMs, ...turns].filter((ms) => ms > nowMs), Number.MAX_SAFE_INTEGER);
 }
 
 async function save(

@@ -1,9 +1,20 @@
 import { formatDuration } from './duration.ts';
-import type { Evaluation, Note, Reason, RuleResult, Seen, Verdict, WaiverResult } from './evaluation.ts';
+import type {
+  Evaluation,
+  Note,
+  Reason,
+  RuleResult,
+  RuleStatus,
+  Seen,
+  Verdict,
+  WaiverResult,
+  WayToGreen,
+} from './evaluation.ts';
 import { imageKey, textNumber } from './fingerprint.ts';
 import { keptIdentities } from './identities.ts';
 import type { Policy } from './policy/parse.ts';
 import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
+import { wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
 import { RuleFold } from './rule-fold.ts';
 
@@ -80,8 +91,10 @@ export class EvaluationFold {
     const whole = [...unread, ...this.#ageProblems(facts, unread.length > 0)];
     if (facts !== undefined) this.push('cluster', clusterFinding(subject, facts));
 
+    for (const fold of this.#rules) fold.settle();
     const judged = this.#rules.map((fold) => this.#judge(fold, facts, whole.length > 0, unread.length > 0, clusterId));
     const rules = judged.map(({ result }) => result);
+    const way = this.#wayToGreen(rules);
     const reasons = [...whole, ...mergeReasons(judged.filter(isDecisive).flatMap(({ doubts }) => doubts))];
     return {
       verdict: this.#verdict(rules, reasons),
@@ -102,15 +115,26 @@ export class EvaluationFold {
       reasons,
       notes: this.#notes(judged, facts, unread.length > 0),
       waivers: this.#waivers(),
+      ...(way !== undefined && { wayToGreen: way }),
       counts: counts(facts),
       ...(this.#images !== undefined && facts !== undefined && { seen: seen(facts, this.#images) }),
     };
   }
 
+  #wayToGreen(rules: readonly RuleResult[]): WayToGreen | undefined {
+    const excesses = this.#rules.flatMap((fold, i) => {
+      const { status, evidence } = rules[i] as RuleResult;
+      return this.#fails(status) && evidence === 'listed' ? fold.excesses() : [];
+    });
+    return wayToGreen(excesses);
+  }
+
+  #fails(status: RuleStatus): boolean {
+    return status === 'fail' || (this.#options.strict === true && status === 'warn');
+  }
+
   #verdict(rules: readonly RuleResult[], reasons: readonly Reason[]): Verdict {
-    const fails = (rule: RuleResult) =>
-      rule.status === 'fail' || (this.#options.strict === true && rule.status === 'warn');
-    if (rules.some(fails)) return 'fail';
+    if (rules.some(({ status }) => this.#fails(status))) return 'fail';
     return reasons.length > 0 ? 'undetermined' : 'pass';
   }
 

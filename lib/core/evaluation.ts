@@ -114,9 +114,10 @@ export interface WaiverResult {
   /**
    * - `used`, `unused`: in force, whether or not it covers a finding
    * - `expired`: it waives nothing any more
+   * - `pending`: it waives nothing yet (`granted`)
    * - `over-broad`: it covers more than its `max_findings`, and so waives nothing
    */
-  readonly status: 'used' | 'unused' | 'expired' | 'over-broad';
+  readonly status: 'used' | 'unused' | 'expired' | 'pending' | 'over-broad';
   /** Findings that it covers; where it waives nothing, that it would have covered. */
   readonly count: number;
   readonly rule: string;

@@ -18,6 +18,17 @@ export class Identities {
     if (this.#numbers.length >= 4 * keptIdentities) this.#trim();
   }
 
+  /** All that were added to another one. */
+  merge(other: Identities): void {
+    const { identities, distinct } = other.result();
+    for (const number of identities) this.add(number);
+    if (distinct <= identities.length) return;
+    // Of what the other one has not kept only the number is known, and that all of it is larger.
+    this.#added += distinct - identities.length;
+    this.#limit = Math.min(this.#limit, (identities.at(-1) ?? 0) + 1);
+    this.#numbers = this.#numbers.filter((number) => number < this.#limit);
+  }
+
   /** @returns `distinct` is how many different ones there are; of more than are kept, how many were added */
   result(): { readonly identities: readonly number[]; readonly distinct: number } {
     this.#trim();

@@ -1,48 +1,53 @@
-import type { BrokenGroup, Enforce, KeptFinding, Reason, RuleResult, RuleStatus, Violation } from './evaluation.ts';
-import { fingerprint, identityNumber, textNumber } from './fingerprint.ts';
-import { Identities } from './identities.ts';
+import type {
+  BrokenGroup,
+  Enforce,
+  KeptFinding,
+  Reason,
+  RuleResult,
+  RuleStatus,
+  Violation,
+  WaivedFinding,
+} from './evaluation.ts';
+import { fingerprint, textNumber } from './fingerprint.ts';
+import type { Identities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
+import type { Excess } from './remedies.ts';
 import type { Finding } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
-import { WaiverIndex } from './waivers.ts';
+import { type Group, keptFindings, mostGroups, namedFindings, Tally, type Tracking } from './tally.ts';
+import { isOverBroad, type Loan, WaiverIndex } from './waivers.ts';
 import { Worst } from './worst.ts';
 
 /** What a rule keeps of the findings it has seen: numbers, and the worst of them. */
 export class RuleFold {
   readonly rule: PolicyRule;
   readonly waivers: WaiverIndex;
+  readonly #tracking: Tracking | undefined;
   readonly #compare: (a: Finding, b: Finding) => number;
-  readonly #copy: (finding: Finding) => Finding;
-  readonly #worst: Worst<Finding>;
   readonly #rank: number;
-  readonly #groups = new Map<string, Group>();
-  #count = 0;
+  /** Findings that no waiver covers. */
+  readonly #counted: Tally;
+  /** Findings that are waived, if the waivers that cover them do not cover too much: by those waivers. */
+  readonly #lent = new Map<string, Lent>();
   #waived = 0;
+  readonly #waivedByGroup = new Map<string, number>();
+  readonly #waivedWorst: Worst<Waived>;
   #unevaluable = 0;
-  #tooManyGroups = false;
-  /** Of a rule without `per`, when it is tracked. */
-  readonly #identities: Identities | undefined;
-
-  readonly #known: ReadonlySet<number> | undefined;
-  /** The worst of those that are not known. */
-  readonly #fresh: Worst<Finding>;
 
   /** @param tracking note which findings there are, for alert memory */
   constructor(rule: PolicyRule, waivers: readonly PolicyWaiver[], nowMs: number, tracking: Tracking | undefined) {
     this.rule = rule;
-    this.#identities = tracking === undefined ? undefined : new Identities();
-    this.#known = tracking?.known;
+    this.#tracking = tracking;
     this.waivers = new WaiverIndex(waivers, nowMs);
     this.#compare = compareFindings(rule.on);
-    this.#copy = (finding) => copyFinding(rule.on, finding);
-    this.#worst = new Worst(keptFindings, this.#compare);
-    this.#fresh = new Worst(namedFindings, this.#compare);
+    this.#counted = new Tally(rule, tracking);
+    this.#waivedWorst = new Worst(keptFindings, (a, b) => this.#compare(a.finding, b.finding) || a.place - b.place);
     this.#rank = rule.min_severity === undefined ? Number.POSITIVE_INFINITY : severityRank(rule.min_severity);
   }
 
   push(finding: Finding): void {
-    const { where, per } = this.rule;
+    const { where } = this.rule;
     if (this.#rank !== Number.POSITIVE_INFINITY && severityRank(finding.severity as FindingSeverity) > this.#rank)
       return;
     if (where !== undefined) {
@@ -50,50 +55,59 @@ export class RuleFold {
       if (matches === undefined) this.#unevaluable++;
       if (matches !== true) return;
     }
-    const waived = this.waivers.covers(finding);
-    const group = per === undefined ? undefined : this.#group(finding, per);
-    if (waived) {
-      this.#waived++;
-      if (group !== undefined) group.waived++;
-      return;
-    }
-    this.#count++;
-    if (this.#identities !== undefined) {
-      const identity = identityNumber(this.rule.on, finding);
-      (group?.identities ?? this.#identities).add(identity);
-      if (this.#known?.has(identity) === false) this.#fresh.add(finding, this.#copy);
-    }
-    if (per === undefined) this.#worst.add(finding, this.#copy);
-    else if (group !== undefined) {
-      group.count++;
-      if (group.worst === undefined || this.#compare(finding, group.worst) < 0) group.worst = this.#copy(finding);
-    }
+    const cover = this.waivers.covers(finding);
+    if (cover === undefined) this.#counted.add(finding);
+    else if (cover.loans === undefined) this.#waive(finding, cover.first);
+    else this.#lend(finding, cover.loans);
   }
 
-  #group(finding: Finding, per: readonly string[]): Group | undefined {
-    const values = per.map((field) => finding[field] ?? '');
-    const key = JSON.stringify(values);
-    const known = this.#groups.get(key);
-    if (known !== undefined) return known;
-    if (this.#groups.size >= mostGroups) {
-      this.#tooManyGroups = true;
-      return undefined;
+  #waive(finding: Finding, { waiver, place }: Loan): void {
+    this.#waived++;
+    const copy = (one: Waived) => ({ ...one, finding: copyFinding(this.rule.on, one.finding) });
+    this.#waivedWorst.add({ finding, waiver: waiver.id, place }, copy);
+    const { per } = this.rule;
+    if (per !== undefined) this.#waiveInGroup(JSON.stringify(per.map((field) => finding[field] ?? '')), 1);
+  }
+
+  #waiveInGroup(key: string, count: number): void {
+    const known = this.#waivedByGroup.get(key);
+    if (known !== undefined || this.#waivedByGroup.size < mostGroups)
+      this.#waivedByGroup.set(key, (known ?? 0) + count);
+    else this.#counted.hasTooManyGroups = true;
+  }
+
+  #lend(finding: Finding, loans: readonly Loan[]): void {
+    const key = loans.map(({ place }) => place).join();
+    let lent = this.#lent.get(key);
+    if (lent === undefined) {
+      const worst = new Worst(keptFindings, this.#compare);
+      lent = { loans, tally: new Tally(this.rule, this.#tracking), worst };
+      this.#lent.set(key, lent);
     }
-    const group: Group = {
-      values,
-      count: 0,
-      waived: 0,
-      worst: undefined,
-      identities: this.#identities && new Identities(),
-    };
-    this.#groups.set(key, group);
-    return group;
+    lent.tally.add(finding);
+    lent.worst.add(finding, (one) => copyFinding(this.rule.on, one));
+  }
+
+  /** Now that it is known how much each waiver covers. */
+  settle(): void {
+    for (const { loans, tally, worst } of this.#lent.values()) {
+      const loan = loans.find((one) => !isOverBroad(one));
+      if (loan === undefined) {
+        this.#counted.merge(tally);
+        continue;
+      }
+      this.#waived += tally.count;
+      for (const { key, count } of tally.groups.values()) this.#waiveInGroup(key, count);
+      const { place, waiver } = loan;
+      for (const finding of worst.items) this.#waivedWorst.add({ finding, waiver: waiver.id, place }, (one) => one);
+    }
+    this.#lent.clear();
   }
 
   /** Why the rule cannot be judged by what was pushed, the report's own reasons aside. */
   problem(): Reason | undefined {
     const rules = [this.rule.id];
-    if (this.#tooManyGroups) {
+    if (this.#counted.hasTooManyGroups) {
       const message = `rule ${this.rule.id}: per makes more than ${mostGroups.toLocaleString('en')} groups; group by less`;
       return { kind: 'rule-unevaluable', message, rules };
     }
@@ -112,14 +126,15 @@ export class RuleFold {
    */
   result(clusterId: string, undetermined: boolean, evidence: number): RuleResult {
     const { rule } = this;
-    const brokenGroups = [...this.#groups.values()].filter((group) => group.count > rule.max);
+    const { worst, count: listed } = this.#counted;
+    const brokenGroups = this.#brokenGroups();
     // A count is about all rows of a list: it proves something only for a rule that looks at all of them.
     const unfiltered = rule.where === undefined && rule.per === undefined && (rule.min_severity ?? 'Low') === 'Low';
-    const counted = unfiltered ? Math.max(this.#count, evidence - this.#waived) : this.#count;
+    const counted = unfiltered ? Math.max(listed, evidence - this.#waived) : listed;
     const broken = rule.per === undefined ? counted > rule.max : brokenGroups.length > 0;
-    const byCount = broken && rule.per === undefined && this.#count <= rule.max;
-    const count = byCount ? counted : this.#count;
-    const findings = rule.per === undefined ? this.#worst.items : this.#worstOf(brokenGroups);
+    const byCount = broken && rule.per === undefined && listed <= rule.max;
+    const count = byCount ? counted : listed;
+    const findings = rule.per === undefined ? worst.items : this.#worstOf(brokenGroups);
     const kept = broken || rule.per === undefined ? findings.map((fields) => this.#keep(clusterId, fields)) : [];
     return {
       id: rule.id,
@@ -132,36 +147,55 @@ export class RuleFold {
       waived: this.#waived,
       findings: kept,
       omitted: count - kept.length,
-      waivedFindings: [],
+      waivedFindings: this.#waivedWorst.items.map(
+        ({ finding, waiver }): WaivedFinding => ({ ...this.#keep(clusterId, finding), waiver }),
+      ),
       evidence: byCount ? 'reported' : 'listed',
       ...(rule.message !== undefined && { message: rule.message }),
-      ...(rule.per !== undefined && { per: rule.per, ...groupsOf(rule.per, brokenGroups) }),
+      ...(rule.per !== undefined && { per: rule.per, ...this.#groupsOf(rule.per, brokenGroups) }),
       line: rule.line,
-      ...(this.#identities !== undefined && {
+      ...(this.#tracking !== undefined && {
         violations: broken ? this.#violations(clusterId, count, brokenGroups) : [],
       }),
     };
+  }
+
+  /** What has to go for the rule to hold, as far as it is listed. */
+  excesses(): Excess[] {
+    const { id, max, per } = this.rule;
+    const { count, remedies } = this.#counted;
+    if (per === undefined) return count > max ? [{ rule: id, count, max, remedies }] : [];
+    return this.#brokenGroups().map((group) => ({ rule: id, count: group.count, max, remedies: group.remedies }));
+  }
+
+  #brokenGroups(): Group[] {
+    return [...this.#counted.groups.values()].filter((group) => group.count > this.rule.max);
+  }
+
+  #waivedOf({ key }: Group): number {
+    return this.#waivedByGroup.get(key) ?? 0;
   }
 
   #violations(clusterId: string, count: number, groups: readonly Group[]): Violation[] {
     const keep = (finding: Finding) => this.#keep(clusterId, finding);
     const { per } = this.rule;
     if (per === undefined) {
-      const worst = this.#named(this.#worst.items.slice(0, namedFindings), () => true).map(keep);
-      return [{ group: {}, count, waived: this.#waived, worst, ...resultOf(this.#identities) }];
+      const worst = this.#named(this.#counted.worst.items.slice(0, namedFindings), () => true).map(keep);
+      return [{ group: {}, count, waived: this.#waived, worst, ...resultOf(this.#counted.identities) }];
     }
     const { followed, rest } = followedGroups(groups);
     const violations: Violation[] = followed.map((group) => ({
       group: keyOf(per, group),
       count: group.count,
-      waived: group.waived,
+      waived: this.#waivedOf(group),
       worst: this.#named(group.worst === undefined ? [] : [group.worst], (finding) =>
         per.every((field, i) => (finding[field] ?? '') === group.values[i]),
       ).map(keep),
       ...resultOf(group.identities),
     }));
     if (rest.length > 0) {
-      const [of, waived] = [sum(rest.map((group) => group.count)), sum(rest.map((group) => group.waived))];
+      const of = sum(rest.map((group) => group.count));
+      const waived = sum(rest.map((group) => this.#waivedOf(group)));
       violations.push({ group: {}, isRest: true, count: of, waived, worst: [], identities: [], distinct: 0 });
     }
     return violations;
@@ -170,7 +204,7 @@ export class RuleFold {
   /** The worst, and those that are not known: worst first, each once. */
   #named(worst: readonly Finding[], isOf: (finding: Finding) => boolean): Finding[] {
     const named = [...worst];
-    for (const finding of this.#fresh.items.filter(isOf)) {
+    for (const finding of this.#counted.fresh.items.filter(isOf)) {
       if (named.every((one) => this.#compare(one, finding) !== 0)) named.push(finding);
     }
     return named.sort(this.#compare);
@@ -182,22 +216,33 @@ export class RuleFold {
     return [...worst.items];
   }
 
+  #groupsOf(per: readonly string[], broken: readonly Group[]): { groups: BrokenGroup[]; omittedGroups: number } {
+    const largest = [...broken].sort(byCount).slice(0, keptGroups);
+    const groups = largest.map((group) => ({
+      key: keyOf(per, group),
+      count: group.count,
+      waived: this.#waivedOf(group),
+    }));
+    return { groups, omittedGroups: broken.length - largest.length };
+  }
+
   #keep(clusterId: string, finding: Finding): KeptFinding {
     return { fingerprint: fingerprint(clusterId, this.rule.id, this.rule.on, finding), fields: finding };
   }
 }
 
-/** What alert memory knows of a rule. */
-export interface Tracking {
-  /** Identities of its findings; undefined: none was seen before. */
-  readonly known: ReadonlySet<number> | undefined;
+interface Lent {
+  readonly loans: readonly Loan[];
+  readonly tally: Tally;
+  /** A tally by group keeps the worst of each group only. */
+  readonly worst: Worst<Finding>;
 }
 
-/** Findings kept of a rule, the worst. */
-export const keptFindings = 100;
-
-/** Findings kept of a violation for alert memory: the worst, and as many of those that are not known. */
-export const namedFindings = 20;
+interface Waived {
+  readonly finding: Finding;
+  readonly waiver: string;
+  readonly place: number;
+}
 
 /** Groups of a rule that are followed one by one, each as an alert of its own. */
 export const mostFollowedGroups = 100;
@@ -226,29 +271,12 @@ function resultOf(identities: Identities | undefined): Pick<Violation, 'identiti
 /** Groups shown of a rule with `per`, the largest. */
 export const keptGroups = 50;
 
-/** Groups that a rule with `per` may make. */
-export const mostGroups = 20_000;
-
 const brokenStatus: Readonly<Record<Enforce, RuleStatus>> = { block: 'fail', warn: 'warn', observe: 'observed' };
 
-interface Group {
-  readonly values: readonly (string | number)[];
-  count: number;
-  waived: number;
-  worst: Finding | undefined;
-  /** Of its findings, when they are tracked. */
-  readonly identities: Identities | undefined;
-}
-
-function groupsOf(per: readonly string[], broken: readonly Group[]): { groups: BrokenGroup[]; omittedGroups: number } {
-  const byCount = (a: Group, b: Group) => {
-    if (a.count !== b.count) return b.count - a.count;
-    const differing = a.values.findIndex((value, i) => value !== b.values[i]);
-    return differing < 0 ? 0 : compareValues(a.values[differing], b.values[differing]);
-  };
-  const largest = [...broken].sort(byCount).slice(0, keptGroups);
-  const groups = largest.map((group) => ({ key: keyOf(per, group), count: group.count, waived: group.waived }));
-  return { groups, omittedGroups: broken.length - largest.length };
+function byCount(a: Group, b: Group): number {
+  if (a.count !== b.count) return b.count - a.count;
+  const differing = a.values.findIndex((value, i) => value !== b.values[i]);
+  return differing < 0 ? 0 : compareValues(a.values[differing], b.values[differing]);
 }
 
 function keyOf(per: readonly string[], { values }: Group): Record<string, string | number> {

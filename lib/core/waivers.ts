@@ -2,85 +2,141 @@ import type { WaiverResult } from './evaluation.ts';
 import type { PolicyWaiver } from './policy/parse.ts';
 import type { Finding } from './report.ts';
 
+/** Waivers that cover a finding. */
+export interface Cover {
+  /** The first of them in the policy. */
+  readonly first: Loan;
+  /**
+   * Undefined: the finding is waived. Else all of them were granted for so many findings, and it is waived unless every
+   * one turns out to cover more.
+   */
+  readonly loans: readonly Loan[] | undefined;
+}
+
+/** A waiver, and what it was found to cover. */
+export interface Loan {
+  readonly waiver: PolicyWaiver;
+  /** Its place in the policy. */
+  readonly place: number;
+  readonly inForce: boolean;
+  count: number;
+  fixable: number;
+}
+
+export function isOverBroad({ waiver, count }: Loan): boolean {
+  return waiver.max_findings !== undefined && count > waiver.max_findings;
+}
+
 /**
  * The waivers of one rule, looked up by what they ask for: with a thousand waivers of `image == "a" && vulnerability ==
  * "b"`, a finding is tested against the few that name its vulnerability.
  */
 export class WaiverIndex {
   /** For a field that waivers compare with a text: from that text to those waivers. */
-  readonly #byField = new Map<string, Map<string, Entry[]>>();
-  readonly #others: Entry[] = [];
-  readonly #entries: Entry[];
+  readonly #byField = new Map<string, Map<string, Loan[]>>();
+  readonly #others: Loan[] = [];
+  readonly #loans: Loan[];
   readonly #nowMs: number;
 
   constructor(waivers: readonly PolicyWaiver[], nowMs: number) {
     this.#nowMs = nowMs;
-    this.#entries = waivers.map((waiver) => ({ waiver, expired: waiver.expires <= nowMs, count: 0 }));
+    this.#loans = waivers.map((waiver, place) => {
+      const inForce = waiver.expires > nowMs && (waiver.granted ?? 0) <= nowMs;
+      return { waiver, place, inForce, count: 0, fixable: 0 };
+    });
     const values = new Map<string, Set<string>>();
-    for (const { waiver } of this.#entries) {
+    for (const { waiver } of this.#loans) {
       for (const [field, value] of waiver.where?.equalities ?? []) {
         const known = values.get(field) ?? new Set();
         values.set(field, known.add(value));
       }
     }
-    for (const entry of this.#entries) {
+    for (const loan of this.#loans) {
       // The field with the most different values tells waivers apart best.
-      const [best] = [...(entry.waiver.where?.equalities ?? [])].sort(
+      const [best] = [...(loan.waiver.where?.equalities ?? [])].sort(
         ([a], [b]) => (values.get(b)?.size ?? 0) - (values.get(a)?.size ?? 0),
       );
-      if (best === undefined) this.#others.push(entry);
+      if (best === undefined) this.#others.push(loan);
       else {
         const [field, value] = best;
-        const byValue = this.#byField.get(field) ?? new Map<string, Entry[]>();
-        this.#byField.set(field, byValue.set(value, [...(byValue.get(value) ?? []), entry]));
+        const byValue = this.#byField.get(field) ?? new Map<string, Loan[]>();
+        this.#byField.set(field, byValue.set(value, [...(byValue.get(value) ?? []), loan]));
       }
     }
   }
 
   /**
-   * Whether a waiver in force covers the finding. Every waiver that covers it counts it, the expired ones too. A waiver
-   * that cannot be told to cover it does not.
+   * The waivers in force that cover the finding; undefined when there is none. Every waiver that covers it counts it, those
+   * that are not in force too. A waiver that cannot be told to cover it does not.
    */
-  covers(finding: Finding): boolean {
-    let covered = false;
+  covers(finding: Finding): Cover | undefined {
+    let found: Loan[] | undefined;
     for (const [field, byValue] of this.#byField) {
       const candidates = byValue.get(finding[field] as string);
-      if (candidates !== undefined && count(candidates, finding)) covered = true;
+      if (candidates !== undefined) found = covering(candidates, finding, found);
     }
-    return count(this.#others, finding) || covered;
+    if (this.#others.length > 0) found = covering(this.#others, finding, found);
+    if (found === undefined) return undefined;
+    const certain = found.filter(({ waiver }) => waiver.max_findings === undefined);
+    const loans = certain.length > 0 ? undefined : found.sort(byPlace);
+    return { first: (loans ?? certain.sort(byPlace))[0] as Loan, loans };
   }
 
   results(): WaiverResult[] {
-    return this.#entries.map(({ waiver, expired, count }) => ({
-      id: waiver.id,
-      status: expired ? 'expired' : count > 0 ? 'used' : 'unused',
-      count,
-      rule: waiver.rule,
-      owner: waiver.owner,
-      reason: waiver.reason,
-      ...(waiver.ticket !== undefined && { ticket: waiver.ticket }),
-      expiresAtMs: waiver.expires,
-      isExpiring: !expired && waiver.expires - this.#nowMs < expiringMs,
-      line: waiver.line,
-    }));
+    return this.#loans.map((loan) => {
+      const { waiver, count, fixable, inForce } = loan;
+      const { id, rule, owner, reason, ticket, expires, max_findings, line } = waiver;
+      return {
+        id,
+        status: statusOf(loan, this.#nowMs),
+        count,
+        rule,
+        owner,
+        reason,
+        ...(ticket !== undefined && { ticket }),
+        expiresAtMs: expires,
+        isExpiring: inForce && expires - this.#nowMs < expiringMs,
+        ...(max_findings !== undefined && { maxFindings: max_findings }),
+        ...(fixable > 0 && { fixable }),
+        line,
+      };
+    });
   }
 }
 
 /** A waiver that ends sooner is about to expire. */
 const expiringMs = 14 * 86_400_000;
 
-interface Entry {
-  readonly waiver: PolicyWaiver;
-  readonly expired: boolean;
-  count: number;
+function statusOf(loan: Loan, nowMs: number): WaiverResult['status'] {
+  if (loan.waiver.expires <= nowMs) return 'expired';
+  if (!loan.inForce) return 'pending';
+  if (isOverBroad(loan)) return 'over-broad';
+  return loan.count > 0 ? 'used' : 'unused';
 }
 
-function count(entries: readonly Entry[], finding: Finding): boolean {
-  let covered = false;
-  for (const entry of entries) {
-    if (entry.waiver.where !== undefined && entry.waiver.where.test(finding) !== true) continue;
-    entry.count++;
-    if (!entry.expired) covered = true;
+function covering(loans: readonly Loan[], finding: Finding, found: Loan[] | undefined): Loan[] | undefined {
+  let all = found;
+  for (const loan of loans) {
+    const { where, until_fix_available: untilFix } = loan.waiver;
+    if (where !== undefined && where.test(finding) !== true) continue;
+    if (untilFix === true && hasFix(finding)) {
+      loan.fixable++;
+      continue;
+    }
+    loan.count++;
+    if (loan.inForce) {
+      all ??= [];
+      all.push(loan);
+    }
   }
-  return covered;
+  return all;
+}
+
+/** Whether the report names a fix. */
+export function hasFix({ solution }: Finding): boolean {
+  return typeof solution === 'string' && solution.trim() !== '';
+}
+
+function byPlace(a: Loan, b: Loan): number {
+  return a.place - b.place;
 }

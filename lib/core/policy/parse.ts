@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { formatDuration } from '../duration.ts';
 import { compileWhere, type Expression, isProblem } from '../expression.ts';
 import { type FindingKind, fields } from '../report.ts';
 import { hint } from '../suggest.ts';
@@ -41,6 +42,8 @@ export function parsePolicy(text: string, file: string): ParsedPolicy {
   const { rules, waivers, issues } = checkParts(yaml);
   const all = sortIssues([...schema, ...issues]);
   if (value === undefined || all.length > 0) return { issues: all };
+  const tooLong = sortIssues(value.waivers.flatMap((waiver, i) => checkDuration(yaml, value, waiver, i)));
+  if (tooLong.length > 0) return { issues: tooLong };
   return {
     issues: [],
     policy: {
@@ -104,9 +107,36 @@ function checkParts(yaml: YamlFile) {
         ),
       );
     }
-    return compile(kinds.get(waiver.rule), waiver.where, ['waivers', i, 'where']);
+    const kind = kinds.get(waiver.rule);
+    if (waiver.until_fix_available === true && kind !== undefined && !Object.hasOwn(fields[kind], 'solution')) {
+      const message = `waivers[${i}].until_fix_available: ${kind} have no solution that could tell of a fix`;
+      issues.push(yaml.issue(['waivers', i, 'until_fix_available'], message, 'key'));
+    }
+    return compile(kind, waiver.where, ['waivers', i, 'where']);
   });
   return { rules: compiledRules, waivers: compiledWaivers, issues };
+}
+
+const dayMs = 86_400_000;
+
+/** A waiver is a loan: from when to when it may last, the policy says by the severity of the rule. */
+function checkDuration(yaml: YamlFile, policy: PolicyFile, waiver: Waiver, i: number): Issue[] {
+  const severity = policy.rules.find(({ id }) => id === waiver.rule)?.severity ?? 'high';
+  const { granted, expires } = waiver;
+  if (granted !== undefined && granted >= expires)
+    return [yaml.issue(['waivers', i, 'expires'], `waivers[${i}].expires: is not after granted`)];
+  const allowedMs = policy.max_waiver_duration?.[severity];
+  if (allowedMs === undefined) return [];
+  const allowed = `a waiver of a ${severity} rule may last ${formatDuration(allowedMs)}`;
+  if (granted === undefined) {
+    const message = `waivers[${i}]: granted is missing: ${allowed} from then on (max_waiver_duration)`;
+    return [yaml.issue(['waivers', i], message)];
+  }
+  // A date holds to the end of its day, and is as many days after another date as the calendar says.
+  const lastsMs = expires - granted - (expires % dayMs === 0 ? dayMs : 0);
+  if (lastsMs <= allowedMs) return [];
+  const message = `waivers[${i}].expires: is ${formatDuration(lastsMs)} after granted, and ${allowed} (max_waiver_duration)`;
+  return [yaml.issue(['waivers', i, 'expires'], message)];
 }
 
 function kindOf(on: unknown): FindingKind | undefined {

@@ -54,19 +54,16 @@ function expiryMs(text: string): number {
   return /T/.test(text) ? Date.parse(text) : Date.parse(`${text}T00:00:00Z`) + 86_400_000;
 }
 
-const Expiry = z.pipe(
-  z.string({ error: 'has to be a date such as 2027-01-31' }).check(
-    z.refine(
-      (text) => {
-        if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?$/.test(text)) return false;
-        // 2027-02-30 would be read as a day in March.
-        const day = new Date(`${text.slice(0, 10)}T00:00:00Z`);
-        return !Number.isNaN(expiryMs(text)) && day.toISOString().slice(0, 10) === text.slice(0, 10);
-      },
-      { error: 'has to be a date such as 2027-01-31, or a date and time such as 2027-01-31T18:00:00Z' },
-    ),
+const Day = z.string({ error: 'has to be a date such as 2027-01-31' }).check(
+  z.refine(
+    (text) => {
+      if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?$/.test(text)) return false;
+      // 2027-02-30 would be read as a day in March.
+      const day = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+      return !Number.isNaN(expiryMs(text)) && day.toISOString().slice(0, 10) === text.slice(0, 10);
+    },
+    { error: 'has to be a date such as 2027-01-31, or a date and time such as 2027-01-31T18:00:00Z' },
   ),
-  z.transform(expiryMs),
 );
 
 export const Waiver = z.strictObject({
@@ -76,8 +73,19 @@ export const Waiver = z.strictObject({
   reason: Text,
   owner: Text,
   ticket: z.optional(Text),
+  /** From when on it waives, the begin of the day for a date; milliseconds, UTC. */
+  granted: z.optional(
+    z.pipe(
+      Day,
+      z.transform((text) => Date.parse(text.length === 10 ? `${text}T00:00:00Z` : text)),
+    ),
+  ),
   /** When it stops waiving; milliseconds, UTC. */
-  expires: Expiry,
+  expires: z.pipe(Day, z.transform(expiryMs)),
+  /** It covers no finding for which the report names a fix. */
+  until_fix_available: z.optional(z.boolean()),
+  /** Covering more than so many findings it waives none. */
+  max_findings: z.optional(Count.check(z.minimum(1, { error: 'must not be below 1' }))),
 });
 export type Waiver = z.infer<typeof Waiver>;
 
@@ -87,6 +95,15 @@ export const PolicyFile = z.strictObject({
   name: Id,
   max_report_age: z._default(Duration, 26 * 3_600_000),
   reconcile: z._default(z.enum(['strict', 'empty', 'off']), 'strict'),
+  /** How long a waiver may last, from `granted` on, by the severity of its rule; milliseconds. */
+  max_waiver_duration: z.optional(
+    z.strictObject({
+      critical: z.optional(Duration),
+      high: z.optional(Duration),
+      medium: z.optional(Duration),
+      low: z.optional(Duration),
+    }),
+  ),
   rules: z.array(Rule).check(z.minLength(1, { error: 'a policy needs a rule' })),
   waivers: z._default(z.array(Waiver), []),
 });

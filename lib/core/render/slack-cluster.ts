@@ -158,5 +158,6 @@ const waiverTold = {
   used: (count: string) => `waives ${count}`,
   unused: () => 'matches nothing',
   expired: (count: string) => `expired, would waive ${count}`,
+  pending: (count: string) => `is not in force yet, will waive ${count}`,
   'over-broad': (count: string) => `covers ${count}, more than it was granted for`,
 } as const;

@@ -151,6 +151,7 @@ const waiverTold = {
   used: (count: number) => `waives ${plural(count, 'finding')}`,
   unused: () => 'matches nothing: remove it',
   expired: (count: number) => `waives nothing any more; would have waived ${quantity(count)}: fix them or renew it`,
+  pending: (count: number) => `waives nothing yet; will waive ${plural(count, 'finding')}`,
   'over-broad': (count: number) => `covers ${plural(count, 'finding')}, more than it was granted for: waives nothing`,
 } as const;
 

@@ -97,7 +97,11 @@ const Result = z
     rules: z.array(Rule),
     reasons: z.array(Reason),
     waivers: z.array(
-      z.strictObject({ id: z.string(), status: z.enum(['used', 'unused', 'expired', 'over-broad']), count: Count }),
+      z.strictObject({
+        id: z.string(),
+        status: z.enum(['used', 'unused', 'expired', 'pending', 'over-broad']),
+        count: Count,
+      }),
     ),
     counts: z.record(z.string(), z.strictObject({ reported: z.nullable(Count), listed: Count })),
     notes: z.array(z.strictObject({ message: z.string(), list: z.optional(List) })),

@@ -1,0 +1,224 @@
+import type { Remedy, WayToGreen } from './evaluation.ts';
+import { workload } from './fingerprint.ts';
+import type { Finding, FindingKind } from './report.ts';
+import { cutText } from './text.ts';
+
+/**
+ * What all findings share that one change clears: the package of an image for its vulnerabilities, the container of a
+ * workload for what it may do. `workload` stands for the pod's name without what Kubernetes appends to it.
+ */
+const changes: Readonly<Record<FindingKind, readonly string[]>> = {
+  vulnerabilities: ['image', 'image_version', 'package'],
+  baseline_checks: ['check', 'check_type', 'standard'],
+  baseline_items: ['check', 'check_type', 'standard', 'item'],
+  privileged_containers: ['container', 'workload'],
+  ports: ['container', 'workload', 'path'],
+  packages: ['container', 'package'],
+  processes: ['container', 'user', 'hash'],
+  cluster: [],
+};
+
+/** What the report advises, where it does. */
+const adviceField: Readonly<Partial<Record<FindingKind, string>>> = {
+  vulnerabilities: 'solution',
+  baseline_items: 'remediation',
+};
+
+/** Beyond so many different changes of one rule or group no way is worked out. */
+const mostChanges = 20_000;
+
+type Value = string | number | undefined;
+
+interface Change {
+  /** Of the fields that it is known by. */
+  readonly values: readonly Value[];
+  advice: string | undefined;
+  clears: number;
+}
+
+type Level = Map<Value, Level | Change>;
+
+/** Counts how many of the findings that are added each change would clear. */
+export class Remedies {
+  readonly on: FindingKind;
+  readonly changes: Change[] = [];
+  isWhole = true;
+  readonly #fields: readonly string[];
+  readonly #advice: string | undefined;
+  /** Field by field: putting a key together for every finding would take longer than all else. */
+  #root: Level | undefined;
+
+  constructor(on: FindingKind) {
+    this.on = on;
+    this.#fields = changes[on];
+    this.#advice = adviceField[on];
+  }
+
+  add(finding: Finding): void {
+    const change = this.#find((i) => {
+      const field = this.#fields[i] as string;
+      return field === 'workload' ? workload(finding.pod) : finding[field];
+    });
+    if (change === undefined) return;
+    change.clears++;
+    if (this.#advice !== undefined) advise(change, finding[this.#advice] as string | undefined);
+  }
+
+  merge(other: Remedies): void {
+    this.isWhole &&= other.isWhole;
+    for (const { values, clears, advice } of other.changes) {
+      const change = this.#find((i) => values[i]);
+      if (change === undefined) continue;
+      change.clears += clears;
+      advise(change, advice);
+    }
+  }
+
+  /** What is to be changed, by field. */
+  subjectOf({ values }: Change): Finding {
+    const entries = this.#fields.flatMap((field, i) => {
+      const value = values[i];
+      return value === undefined ? [] : [[field, typeof value === 'string' ? cutText(value) : value] as const];
+    });
+    return Object.fromEntries(entries);
+  }
+
+  #find(pick: (i: number) => Value): Change | undefined {
+    this.#root ??= new Map();
+    let level = this.#root;
+    const last = this.#fields.length - 1;
+    for (let i = 0; i < last; i++) {
+      const value = pick(i);
+      let next = level.get(value) as Level | undefined;
+      if (next === undefined) {
+        next = new Map();
+        level.set(value, next);
+      }
+      level = next;
+    }
+    const known = level.get(last < 0 ? undefined : pick(last)) as Change | undefined;
+    if (known !== undefined) return known;
+    if (this.changes.length >= mostChanges) {
+      this.isWhole = false;
+      return undefined;
+    }
+    const change: Change = { values: this.#fields.map((_, i) => pick(i)), advice: undefined, clears: 0 };
+    level.set(change.values[last], change);
+    this.changes.push(change);
+    return change;
+  }
+}
+
+/** Whatever the order of findings, the same of what is advised. */
+function advise(change: Change, advice: string | undefined): void {
+  if (advice && (change.advice === undefined || advice < change.advice)) change.advice = cutText(advice);
+}
+
+/** Findings that have to go: of a broken rule, or of one of its groups. */
+export interface Excess {
+  readonly rule: string;
+  readonly count: number;
+  readonly max: number;
+  readonly remedies: Remedies;
+}
+
+/** Steps of the way to green that are kept. */
+export const shownRemedies = 50;
+
+interface Candidate {
+  readonly remedies: Remedies;
+  readonly key: string;
+  readonly change: Change;
+  /** What it clears: by place in the list of excesses. */
+  readonly of: { readonly place: number; readonly clears: number }[];
+  /** How much it brings at most; what others clear makes it less. */
+  gain: number;
+}
+
+/**
+ * The fewest changes after which no rule has more than its max. The change that clears most of what is over comes first;
+ * of rules that share no change there is no shorter way.
+ *
+ * @returns undefined when nothing has to go, or no changes are known by which it could
+ */
+export function wayToGreen(excesses: readonly Excess[]): WayToGreen | undefined {
+  const over = excesses.map(({ count, max }) => count - max);
+  const candidates = candidatesOf(excesses, over);
+  if (excesses.length === 0 || excesses.some(({ remedies }) => !remedies.isWhole)) return undefined;
+  const steps: Remedy[] = [];
+  let taken = 0;
+  const queue = candidates.sort(byGain);
+  for (let at = 0; at < queue.length && over.some((left) => left > 0); ) {
+    const best = queue[at] as Candidate;
+    const gain = gainOf(best, over);
+    if (gain === 0) {
+      at++;
+      continue;
+    }
+    const next = queue[at + 1];
+    if (gain < best.gain && next !== undefined && byGain({ ...best, gain }, next) > 0) {
+      best.gain = gain;
+      reinsert(queue, at);
+      continue;
+    }
+    for (const { place, clears } of best.of) over[place] = (over[place] ?? 0) - clears;
+    taken++;
+    if (steps.length < shownRemedies) steps.push(remedyOf(best, excesses));
+    at++;
+  }
+  if (over.some((left) => left > 0)) return undefined;
+  return { steps, omitted: taken - steps.length, of: excesses.reduce((sum, { count }) => sum + count, 0) };
+}
+
+function candidatesOf(excesses: readonly Excess[], over: readonly number[]): Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const [place, { remedies }] of excesses.entries()) {
+    for (const change of remedies.changes) {
+      const key = JSON.stringify([remedies.on, ...change.values.map((value) => value ?? null)]);
+      const known = found.get(key) ?? { remedies, key, change: { ...change, clears: 0 }, of: [], gain: 0 };
+      known.of.push({ place, clears: change.clears });
+      known.change.clears += change.clears;
+      advise(known.change, change.advice);
+      found.set(key, known);
+    }
+  }
+  for (const one of found.values()) one.gain = gainOf(one, over);
+  return [...found.values()];
+}
+
+function gainOf({ of }: Candidate, over: readonly number[]): number {
+  return of.reduce((sum, { place, clears }) => sum + Math.min(clears, Math.max(0, over[place] ?? 0)), 0);
+}
+
+function byGain(a: Candidate, b: Candidate): number {
+  return b.gain - a.gain || b.change.clears - a.change.clears || (a.key < b.key ? -1 : 1);
+}
+
+/** Move what stands at `at` to where its gain belongs. */
+function reinsert(queue: Candidate[], at: number): void {
+  const [moved] = queue.splice(at, 1);
+  let low = at;
+  let high = queue.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (byGain(queue[middle] as Candidate, moved as Candidate) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  queue.splice(low, 0, moved as Candidate);
+}
+
+function remedyOf({ remedies, change, of }: Candidate, excesses: readonly Excess[]): Remedy {
+  const rules: Record<string, number> = {};
+  for (const { place, clears } of of) {
+    const { rule } = excesses[place] as Excess;
+    rules[rule] = (rules[rule] ?? 0) + clears;
+  }
+  const { advice, clears } = change;
+  return {
+    on: remedies.on,
+    subject: remedies.subjectOf(change),
+    ...(advice !== undefined && { advice }),
+    clears,
+    rules,
+  };
+}

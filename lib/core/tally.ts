@@ -1,0 +1,122 @@
+import { identityNumber } from './fingerprint.ts';
+import { Identities } from './identities.ts';
+import { compareFindings, copyFinding } from './order.ts';
+import type { PolicyRule } from './policy/parse.ts';
+import { Remedies } from './remedies.ts';
+import type { Finding } from './report.ts';
+import { Worst } from './worst.ts';
+
+/** What alert memory knows of a rule. */
+export interface Tracking {
+  /** Identities of its findings; undefined: none was seen before. */
+  readonly known: ReadonlySet<number> | undefined;
+}
+
+/** Findings kept of a rule, the worst. */
+export const keptFindings = 100;
+
+/** Findings kept of a violation for alert memory: the worst, and as many of those that are not known. */
+export const namedFindings = 20;
+
+/** Groups that a rule with `per` may make. */
+export const mostGroups = 20_000;
+
+/** Of the findings of a rule that fall into one group of its `per`. */
+export interface Group {
+  readonly key: string;
+  readonly values: readonly (string | number)[];
+  count: number;
+  worst: Finding | undefined;
+  /** Which findings, when they are tracked. */
+  readonly identities: Identities | undefined;
+  readonly remedies: Remedies;
+}
+
+/** Findings of one rule added up: numbers, and the worst of them. What comes in any order, or by parts, comes to the same. */
+export class Tally {
+  readonly #rule: PolicyRule;
+  readonly #tracking: Tracking | undefined;
+  readonly #compare: (a: Finding, b: Finding) => number;
+  readonly #copy: (finding: Finding) => Finding;
+  readonly worst: Worst<Finding>;
+  /** The worst of those that alert memory does not know. */
+  readonly fresh: Worst<Finding>;
+  readonly groups = new Map<string, Group>();
+  readonly identities: Identities | undefined;
+  readonly remedies: Remedies;
+  count = 0;
+  hasTooManyGroups = false;
+
+  constructor(rule: PolicyRule, tracking: Tracking | undefined) {
+    this.#rule = rule;
+    this.#tracking = tracking;
+    this.#compare = compareFindings(rule.on);
+    this.#copy = (finding) => copyFinding(rule.on, finding);
+    this.worst = new Worst(keptFindings, this.#compare);
+    this.fresh = new Worst(namedFindings, this.#compare);
+    this.identities = tracking && new Identities();
+    this.remedies = new Remedies(rule.on);
+  }
+
+  add(finding: Finding): void {
+    const { per } = this.#rule;
+    this.count++;
+    const group = per === undefined ? undefined : this.#group(per.map((field) => finding[field] ?? ''));
+    if (this.identities !== undefined) {
+      const identity = identityNumber(this.#rule.on, finding);
+      (group?.identities ?? this.identities).add(identity);
+      if (this.#tracking?.known?.has(identity) === false) this.fresh.add(finding, this.#copy);
+    }
+    if (per === undefined) {
+      this.worst.add(finding, this.#copy);
+      this.remedies.add(finding);
+    } else if (group !== undefined) {
+      group.count++;
+      group.remedies.add(finding);
+      if (group.worst === undefined || this.#compare(finding, group.worst) < 0) group.worst = this.#copy(finding);
+    }
+  }
+
+  /** All of another tally of the same rule. */
+  merge(other: Tally): void {
+    this.count += other.count;
+    this.hasTooManyGroups ||= other.hasTooManyGroups;
+    for (const finding of other.worst.items) this.worst.add(finding, same);
+    for (const finding of other.fresh.items) this.fresh.add(finding, same);
+    if (other.identities !== undefined) this.identities?.merge(other.identities);
+    this.remedies.merge(other.remedies);
+    for (const { values, count, worst, identities, remedies } of other.groups.values()) {
+      const group = this.#group(values);
+      if (group === undefined) continue;
+      group.count += count;
+      if (worst !== undefined && (group.worst === undefined || this.#compare(worst, group.worst) < 0))
+        group.worst = worst;
+      if (identities !== undefined) group.identities?.merge(identities);
+      group.remedies.merge(remedies);
+    }
+  }
+
+  #group(values: readonly (string | number)[]): Group | undefined {
+    const key = JSON.stringify(values);
+    const known = this.groups.get(key);
+    if (known !== undefined) return known;
+    if (this.groups.size >= mostGroups) {
+      this.hasTooManyGroups = true;
+      return undefined;
+    }
+    const group: Group = {
+      key,
+      values,
+      count: 0,
+      worst: undefined,
+      identities: this.identities && new Identities(),
+      remedies: new Remedies(this.#rule.on),
+    };
+    this.groups.set(key, group);
+    return group;
+  }
+}
+
+function same(finding: Finding): Finding {
+  return finding;
+}

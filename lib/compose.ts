@@ -139,6 +139,7 @@ export async function compose(config: Config, world: World): Promise<App> {
           store: options.notifiers === undefined ? kept : await readOnly(kept),
           routes: config.routes,
           announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
+          reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
           options: followOptions(config),
           notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secrets, edges)),
           log,
@@ -180,6 +181,11 @@ function followOptions({ alerts }: Config): ScanEdges['options'] {
     owedForMs: alerts.owed_for,
     failingAfterRuns: alerts.failing_after_runs,
   };
+}
+
+/** An Alertmanager has no alerts when it was started anew. */
+function forgets({ webhook }: Receiver): boolean {
+  return webhook?.format === 'alertmanager';
 }
 
 /** For each receiver a client of its own, which connects only to where that receiver may be. */

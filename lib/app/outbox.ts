@@ -21,6 +21,8 @@ export interface OutboxEdges {
   readonly store: StateStore;
   readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly announce: ReadonlyMap<string, Announce>;
+  /** Receivers that forget, and are sent with every run what fires. */
+  readonly reposts: ReadonlySet<string>;
   /** Whether an alert of a cluster is routed to a receiver. */
   readonly wants: (receiver: string, source: string, clusterName: string, alert: Alert, cause: Cause) => boolean;
   readonly isSilenced: (source: string, clusterName: string, alert: Alert) => boolean;
@@ -35,7 +37,20 @@ export interface Delivered {
   /** The last reason why not. */
   reason: string | undefined;
   isInputError: boolean;
+  /** It said that it is gone for good (410). */
+  isGone: boolean;
+  /** Why it refused a message as it should look, if it took it in plain words then. */
+  refusal: string | undefined;
 }
+
+const nothingSent: Delivered = {
+  accepted: 0,
+  refused: 0,
+  reason: undefined,
+  isInputError: false,
+  isGone: false,
+  refusal: undefined,
+};
 
 interface Target {
   readonly receiver: string;
@@ -214,7 +229,7 @@ export class Outbox {
     { group, row, alerts }: Followed,
     log: LogRecord | undefined,
   ): Owed | undefined {
-    const { announce, wants, isSilenced, options } = this.#edges;
+    const { announce, reposts, wants, isSilenced, options } = this.#edges;
     return owe(
       group,
       receiver,
@@ -224,6 +239,7 @@ export class Outbox {
         // News about ourselves has no past that could stand already.
         announce: source === ourselves ? 'all' : (announce.get(receiver) ?? 'summary'),
         remindMs: options.remindMs,
+        isReposted: reposts.has(receiver),
         wants: (alert, cause) => wants(receiver, source, row.clusterName, alert, cause),
         isSilenced: (alert) => isSilenced(source, row.clusterName, alert),
       },
@@ -232,15 +248,17 @@ export class Outbox {
   }
 
   async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
-    const result = this.results.get(receiver) ?? { accepted: 0, refused: 0, reason: undefined, isInputError: false };
+    const result = this.results.get(receiver) ?? { ...nothingSent };
     this.results.set(receiver, result);
     try {
-      await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
+      const taken = await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
+      result.refusal = taken?.refusal ?? result.refusal;
     } catch (error) {
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
       result.refused++;
       result.reason = error.message;
       result.isInputError ||= error instanceof InputError;
+      result.isGone ||= error instanceof DeliveryError && error.status === 410;
       this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
       for (const claimed of claims) await this.#stillOwed(claimed, notice, error.message);
       return;

@@ -42,7 +42,13 @@ export interface ReportSource {
 export interface Notifier {
   readonly receiver: string;
   /** @throws {DeliveryError} the receiver did not take it */
-  deliver(notice: Notice, nowMs: number, signal?: AbortSignal): Promise<void>;
+  deliver(notice: Notice, nowMs: number, signal?: AbortSignal): Promise<Taken | undefined>;
+}
+
+/** How a receiver took a message that it did not take as it was sent. */
+export interface Taken {
+  /** Why it refused the message as it should look, and then took it in plain words. */
+  readonly refusal: string;
 }
 
 /** One line for whoever operates this: a fixed message, with fields. Never a secret. */

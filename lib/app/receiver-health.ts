@@ -1,66 +1,124 @@
+import { DeliveryError } from '../core/errors.ts';
 import type { Reason } from '../core/evaluation.ts';
-import { clusterGroup } from './cluster-state.ts';
-import { type FollowEdges, followEvaluation } from './follow.ts';
-import { undetermined } from './judge.ts';
-import { type Delivered, type Outbox, ourselves } from './outbox.ts';
+import { isoTime } from '../core/render/words.ts';
+import type { Delivered, Outbox } from './outbox.ts';
+import { type OwnNewsEdges, tellOfOurselves } from './own-news.ts';
 import type { Notifier } from './ports.ts';
-import type { StateStore } from './state.ts';
-import type { WatchedSource } from './watched.ts';
+import type { StateStore, StoredRecord } from './state.ts';
 
+/** What is remembered of a receiver from run to run. */
 interface Health {
   readonly failingRuns: number;
   readonly sinceMs: number;
+  /** When it said that it is gone for good (410). */
+  readonly goneMs?: number;
+  /** Why it did not take a message as it should look, and had it in plain words. */
+  readonly refusal?: string;
 }
 
-export interface HealthEdges {
-  readonly store: StateStore;
-  readonly sources: readonly WatchedSource[];
+export interface HealthEdges extends OwnNewsEdges {
   readonly notifiers: ReadonlyMap<string, Notifier>;
-  readonly options: FollowEdges['options'] & { readonly failingAfterRuns: number };
+  readonly options: OwnNewsEdges['options'] & { readonly failingAfterRuns: number };
 }
 
-/** How a receiver is named in news about ourselves. */
+/** How a receiver that takes nothing is named in news about ourselves. */
 export function receiverName(receiver: string): string {
   return `receiver ${receiver}`;
 }
 
+const group = 'receivers';
+
+/** How long a receiver that is gone is left alone: its URL may be a secret that was renewed. */
+const goneForMs = 86_400_000;
+
+export async function loadHealth(store: StateStore, nowMs: number): Promise<ReadonlyMap<string, StoredRecord>> {
+  return new Map((await store.load(group, '', nowMs)).map((record) => [record.key, record]));
+}
+
+/** The receivers, those that are gone switched off: what they are owed is refused without a request. */
+export function withoutGone(
+  notifiers: ReadonlyMap<string, Notifier>,
+  health: ReadonlyMap<string, StoredRecord>,
+  nowMs: number,
+): ReadonlyMap<string, Notifier> {
+  const entries = [...notifiers].map(([receiver, notifier]) => {
+    const { goneMs } = (health.get(receiver)?.value ?? {}) as Partial<Health>;
+    if (goneMs === undefined || nowMs - goneMs >= goneForMs) return [receiver, notifier] as const;
+    const reason = `switched off since it answered 410 at ${isoTime(goneMs)}; it is asked again a day after that`;
+    const deliver = async () => {
+      throw new DeliveryError(receiver, reason, true);
+    };
+    return [receiver, { receiver, deliver }] as const;
+  });
+  return new Map(entries);
+}
+
 /**
- * Count the runs in which a receiver took nothing of what it was sent. From `failingAfterRuns` on the other receivers
- * are told, and told again when it takes messages once more.
+ * Count the runs in which a receiver took nothing of what it was sent. From `failingAfterRuns` on, or when it says that it
+ * is gone, the other receivers are told, and told again when it takes messages once more. A message that it took only in
+ * plain words is told of too.
  *
  * A run that sent nothing to a receiver knows nothing new of it, and still tells what is to be told: an earlier run may
  * have died, or another receiver not have taken the news.
+ *
+ * @param health as it was when the run began
  */
-export async function watchReceivers(edges: HealthEdges, outbox: Outbox, nowMs: number): Promise<void> {
-  const [first] = edges.sources;
-  if (first === undefined) return;
+export async function watchReceivers(
+  edges: HealthEdges,
+  outbox: Outbox,
+  health: ReadonlyMap<string, StoredRecord>,
+  nowMs: number,
+): Promise<void> {
   const { store, options } = edges;
   for (const receiver of edges.notifiers.keys()) {
     const result = outbox.results.get(receiver);
-    const record = (await store.load('receivers', receiver, nowMs)).find(({ key }) => key === receiver);
+    const record = health.get(receiver);
     const before = record?.value as Health | undefined;
     const now = healthAfter(before, result, nowMs);
     if (now === undefined) continue;
-    const name = receiverName(receiver);
-    const row = { clusterId: name, clusterName: name, scannedAtMs: undefined };
-    const judge = { policy: first.policy, nowMs };
-    const message = `receiver ${receiver} has taken no message in ${now.failingRuns} runs: ${result?.reason ?? ''}`;
-    const reasons: Reason[] = now.failingRuns > 0 ? [{ kind: 'receiver-failing', message }] : [];
-    const isKnown = result !== undefined && (now.failingRuns === 0 || now.failingRuns >= options.failingAfterRuns);
-    const evaluation = { ...undetermined({ id: name, name }, reasons, judge), reasons, rules: [] };
-    const group = clusterGroup(ourselves, name);
-    const followed = await followEvaluation(group, row, isKnown ? evaluation : undefined, judge, edges);
-    outbox.tell(ourselves, followed, first.policy);
-    if (now !== before) await store.put('receivers', { key: receiver, value: now }, record?.version ?? 0, nowMs);
+    const tell = (name: string, reasons: readonly Reason[] | undefined) =>
+      tellOfOurselves(edges, outbox, name, reasons, nowMs);
+    const isFailing = now.failingRuns >= options.failingAfterRuns || now.goneMs !== undefined;
+    const isKnown = result !== undefined && (now.failingRuns === 0 || isFailing);
+    await tell(receiverName(receiver), isKnown ? failing(receiver, now, result) : undefined);
+    if (now.refusal !== undefined || before?.refusal !== undefined) {
+      const isTold = result !== undefined && result.accepted > 0;
+      await tell(`messages to ${receiver}`, isTold ? refused(receiver, now) : undefined);
+    }
+    if (now !== before) await store.put(group, { key: receiver, value: now }, record?.version ?? 0, nowMs);
   }
+}
+
+function failing(receiver: string, { failingRuns, goneMs }: Health, { reason = '' }: Delivered): readonly Reason[] {
+  if (failingRuns === 0) return [];
+  const message =
+    goneMs === undefined
+      ? `receiver ${receiver} has taken no message in ${failingRuns} runs: ${reason}`
+      : `receiver ${receiver} says that it is gone for good (410), and is asked once a day only: remove it from the config, or renew its URL`;
+  return [{ kind: 'receiver-failing', message }];
+}
+
+function refused(receiver: string, { refusal }: Health): readonly Reason[] {
+  if (refusal === undefined) return [];
+  const message = `${receiver} refused a message as it should look, and took it in plain words: ${refusal}; nothing is lost, but this is a fault of Portcullis or a limit that is new: report it`;
+  return [{ kind: 'message-refused', message }];
 }
 
 /** @returns undefined: it never failed; `before` itself: nothing is known that is new */
 function healthAfter(before: Health | undefined, result: Delivered | undefined, nowMs: number): Health | undefined {
-  if (result !== undefined && result.accepted === 0 && result.refused > 0) {
-    const { failingRuns = 0, sinceMs = nowMs } = before ?? {};
-    return { failingRuns: failingRuns + 1, sinceMs: failingRuns === 0 ? nowMs : sinceMs };
+  if (result === undefined) return before;
+  if (result.accepted === 0 && result.refused > 0) {
+    const { failingRuns = 0, sinceMs = nowMs, goneMs, refusal } = before ?? {};
+    const gone = result.isGone ? nowMs : goneMs;
+    return {
+      failingRuns: failingRuns + 1,
+      sinceMs: failingRuns === 0 ? nowMs : sinceMs,
+      ...(gone !== undefined && { goneMs: gone }),
+      ...(refusal !== undefined && { refusal }),
+    };
   }
-  const isBack = result !== undefined && before !== undefined && before.failingRuns > 0;
+  const { refusal } = result;
+  if (refusal !== undefined) return { failingRuns: 0, sinceMs: nowMs, refusal };
+  const isBack = before !== undefined && (before.failingRuns > 0 || before.refusal !== undefined);
   return isBack ? { failingRuns: 0, sinceMs: nowMs } : before;
 }

@@ -8,13 +8,13 @@ import { type KnownCluster, knownClusters, rememberClusters } from './known-clus
 import { undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, ourselves } from './outbox.ts';
 import type { Log, ReportReader } from './ports.ts';
-import { receiverName, watchReceivers } from './receiver-health.ts';
+import { loadHealth, receiverName, watchReceivers, withoutGone } from './receiver-health.ts';
 import { watchSilences } from './silence-watch.ts';
 import { loadSilences, silencer } from './silences.ts';
 import type { StateStore } from './state.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
-export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce'> {
+export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts'> {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
   readonly store: StateStore;
@@ -49,9 +49,11 @@ export async function scan(edges: ScanEdges, nowMs: number, signal?: AbortSignal
   const silences = await loadSilences(edges.store, nowMs);
   const silenced = silencer(silences, nowMs);
   const muted = new Map<string, Set<string>>();
+  const health = await loadHealth(edges.store, nowMs);
   const outbox = new Outbox(
     {
       ...edges,
+      notifiers: withoutGone(edges.notifiers, health, nowMs),
       // Of a receiver that fails all others hear, wherever its own news is routed.
       wants: (receiver, source, cluster, alert, transition) =>
         source === ourselves
@@ -71,7 +73,7 @@ export async function scan(edges: ScanEdges, nowMs: number, signal?: AbortSignal
   const run = new Run(edges, outbox, nowMs, signal);
   const done = await Promise.allSettled(edges.sources.map((source) => run.source(source)));
   await outbox.finish();
-  await watchReceivers(edges, outbox, nowMs);
+  await watchReceivers(edges, outbox, health, nowMs);
   const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
   await watchSilences(edges, outbox, silences, counts, nowMs);
   await outbox.finish();
@@ -211,7 +213,8 @@ class Run {
     for (const [receiver, { accepted, refused, reason, isInputError }] of this.#outbox.results) {
       delivered[receiver] = accepted;
       hasInputError ||= isInputError;
-      if (refused > 0) failures.push(`${receiver}: ${refused} messages not taken: ${reason}`);
+      if (refused > 0)
+        failures.push(`${receiver}: ${refused} ${refused === 1 ? 'message' : 'messages'} not taken: ${reason}`);
     }
     return {
       exitCode: hasInputError ? 3 : failures.length > 0 ? 2 : 0,

@@ -14,6 +14,8 @@ export interface Told {
   readonly atMs: number;
   /** How often it was repeated since it last changed. */
   readonly repeats: number;
+  /** It was not told at all, as the receiver asked, but taken for known. */
+  readonly isQuiet?: true;
 }
 
 /** What a receiver was told of a cluster: by the alert's fingerprint. Written only after it accepted the message. */
@@ -84,6 +86,8 @@ export interface OweOptions {
   readonly announce: Announce;
   /** How long until a firing alert is told again, by severity; doubled with each time, up to 8 times. */
   readonly remindMs: Readonly<Record<RuleSeverity, number>>;
+  /** It forgets, and is sent with every run what fires. */
+  readonly isReposted?: boolean;
   /** Whether the alert is routed to the receiver, being told for this cause. */
   readonly wants: (alert: Alert, cause: Cause) => boolean;
   /** Whether a silence mutes the alert. It is told as soon as the silence is over. */
@@ -123,7 +127,7 @@ export function owe(
     const quiet = cause === 'standing' && options.announce === 'baseline';
     if (!quiet) items.push({ alert, cause, told: before });
     const now = toldNow(alert, before, cause, identitiesToldOf(alerts.length), nowMs);
-    told[fingerprint] = now;
+    told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
     if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now) };
   }
   // What is over and gone from memory is forgotten here too.
@@ -162,6 +166,8 @@ function causeOf(
   }
   if (told.state === 'over') return alert.episode === told.episode ? (alert.back ?? 'reopened') : 'new';
   if (isWorse(alert, told)) return 'worse';
+  if (told.isQuiet === true) return undefined;
+  if (options.isReposted === true) return nowMs > told.atMs ? 'reminder' : undefined;
   // Nothing is repeated as fact that the newest report does not confirm.
   const dueMs = told.atMs + options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
   return nowMs >= dueMs && alert.held === undefined ? 'reminder' : undefined;

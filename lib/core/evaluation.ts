@@ -19,10 +19,12 @@ export type ReasonKind =
   | 'source-unreachable'
   | 'source-throttled'
   | 'coverage-dropped'
-  /** These two are of alerts about ourselves, never of a verdict. */
-  | 'receiver-failing'
-  | 'silence-ending'
+  | OwnKind
   | 'rule-unevaluable';
+
+/** Of alerts about ourselves, never of a verdict. */
+export const ownKinds = ['receiver-failing', 'message-refused', 'silence-ending', 'gate-bypassed'] as const;
+export type OwnKind = (typeof ownKinds)[number];
 
 /** Why a verdict is undetermined. */
 export interface Reason {

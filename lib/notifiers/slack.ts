@@ -37,15 +37,18 @@ export function createSlackNotifier(options: SlackOptions): Notifier {
     async deliver(notice, _nowMs, signal) {
       const withWebhook = withSecret(webhook, [401, 403, 404]);
       let { payload } = renderSlack(notice);
+      let refused: string | undefined;
       const attempt = () =>
         withWebhook(async (url) => {
           const refusal = await post(url, payload, options, signal);
           if (!refusal?.tooRich || payload.blocks === undefined) return refusal;
           // Better a plain message than none: once refused, blocks would be refused again.
-          payload = renderSlackPlain(notice, refusal.word ?? `status ${refusal.status}`).payload;
+          refused = refusal.word ?? `status ${refusal.status}`;
+          payload = renderSlackPlain(notice, refused).payload;
           return post(url, payload, options, signal);
         });
       await deliver(receiver, options, attempt, signal);
+      return refused === undefined ? undefined : { refusal: `Slack says ${refused}` };
     },
   };
 }

@@ -218,6 +218,108 @@ describe('a message that was not taken', () => {
   });
 });
 
+describe('a receiver that answers 410', () => {
+  test('is told of elsewhere at once, asked again once a day, and told what it is owed when it is back', async () => {
+    const world = scripted({ receivers: { chat: 'summary', soc: 'summary' }, options: { owedForMs: 9 * dayMs } });
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await world.run(startMs);
+    const soc = world.receivers.get('soc');
+    soc?.script.push('gone', 'gone');
+    const sent: number[] = [];
+    for (let i = 1; i <= 60; i++) {
+      world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + i * hourMs });
+      const { exitCode, failures } = await world.run(startMs + i * hourMs);
+      sent.push(soc?.sent.length ?? 0);
+      expect(exitCode).toBe(i < 49 ? 2 : 0);
+      if (i === 2) expect(failures).toEqual([expect.stringContaining('switched off since it answered 410')]);
+    }
+    // In the hours 1, 25 and 49.
+    expect(sent.map((n, i) => (n > (sent[i - 1] ?? 0) ? i + 1 : 0)).filter(Boolean)).toEqual([1, 25, 49]);
+    expect(world.heard().filter((line) => !line.includes('reminder'))).toEqual([
+      'chat: prod new r 1',
+      'chat: receiver soc new receiver-failing',
+      'chat: receiver soc resolved receiver-failing',
+      'soc: prod new r 1',
+    ]);
+  });
+});
+
+describe('a message that is taken in plain words only', () => {
+  test('is delivered, and told of as a fault of ours until one is taken as it should look', async () => {
+    const world = scripted({ receivers: { chat: 'summary', soc: 'summary' } });
+    const say = async (hour: number, ...numbers: number[]) => {
+      world.clusters.set('prod', {
+        findings: { vulnerabilities: vuls(...numbers) },
+        scannedAtMs: startMs + hour * hourMs,
+      });
+      await world.run(startMs + hour * hourMs);
+      return world.heard();
+    };
+    await say(0);
+    world.receivers.get('chat')?.script.push('plain');
+    expect(await say(1, 1)).toEqual([
+      'chat: prod new r 1',
+      'chat: messages to chat new message-refused',
+      'soc: prod new r 1',
+      'soc: messages to chat new message-refused',
+    ]);
+    expect(await say(2, 1)).toEqual([]);
+    expect(await say(3, 1, 2)).toEqual([
+      'chat: prod worse r 2',
+      'chat: messages to chat resolved message-refused',
+      'soc: prod worse r 2',
+      'soc: messages to chat resolved message-refused',
+    ]);
+  });
+});
+
+describe('a receiver that forgets, as an Alertmanager does', () => {
+  test('is sent with every run what fires, held or not, in one message', async () => {
+    const world = scripted({ receivers: { chat: 'summary', am: 'all' }, reposts: ['am'] });
+    const show = (day: number, given: object = {}) => {
+      for (const name of ['eu', 'us'])
+        world.clusters.set(name, {
+          findings: { vulnerabilities: vuls(1) },
+          scannedAtMs: startMs + day * dayMs,
+          ...given,
+        });
+    };
+    const hear = async (ms: number) => {
+      await world.run(startMs + ms);
+      return world.heard().filter((line) => line.startsWith('am') || line.startsWith('digest reminder am'));
+    };
+    show(0);
+    expect(await hear(0)).toEqual(['am: eu new r 1', 'am: us new r 1']);
+    for (let i = 1; i < 6; i++)
+      expect(await hear(i * hourMs)).toEqual([
+        'digest reminder am: eu reminder r 1',
+        'digest reminder am: us reminder r 1',
+      ]);
+    expect(world.receivers.get('am')?.accepted).toHaveLength(2 + 5);
+    show(1, { findings: { vulnerabilities: [] }, hosts: 0 });
+    const held = await hear(dayMs + 1);
+    expect(held.filter((line) => line.includes(' r 1'))).toHaveLength(2);
+    show(2, { findings: { vulnerabilities: [] } });
+    expect((await hear(2 * dayMs)).filter((line) => line.includes('resolved r'))).toHaveLength(2);
+    expect(await hear(2 * dayMs + hourMs)).toEqual([]);
+  });
+});
+
+test('what stood already is not repeated to a receiver that asked for changes only', async () => {
+  const world = scripted({ receivers: { chat: 'baseline' } });
+  for (let day = 0; day < 100; day++) {
+    const numbers = day < 50 ? [1] : [1, 2];
+    world.clusters.set('prod', {
+      findings: { vulnerabilities: vuls(...numbers) },
+      scannedAtMs: startMs + day * dayMs,
+    });
+    await world.run(startMs + day * dayMs);
+    if (day === 49) expect(world.heard()).toEqual([]);
+    if (day === 50) expect(world.heard()).toEqual(['chat: prod worse r 2']);
+  }
+  expect(new Set(world.heard())).toEqual(new Set(['digest reminder chat: prod reminder r 2']));
+});
+
 describe('two runs at once', () => {
   test('send each message once, whoever is faster', async () => {
     const world = scripted();

@@ -115,14 +115,24 @@ test('gives its summary as JSON', async () => {
 });
 
 describe('whatever fails, all the rest is done:', () => {
-  test('a receiver that is gone', async () => {
+  test('a receiver that says that it is gone, of which the other one hears', async () => {
     world.hook.script.push({ status: 410 });
     const ran = await world.run(['scan']);
     expect(ran.code).toBe(2);
+    expect(ran.stdout).toContain('chat: 2 messages delivered');
+    expect(JSON.stringify(world.slack.received[1]?.json)).toContain('receiver soc says that it is gone for good (410)');
+    expect((await world.run(['scan', ...later])).stdout).toMatch(/not done: soc: 1 message not taken: .*switched off/);
+    expect(world.hook.received).toHaveLength(1);
+  });
+
+  test('a receiver that refuses a message', async () => {
+    world.hook.script.push({ status: 404 });
+    const ran = await world.run(['scan']);
+    expect(ran.code).toBe(2);
     expect(world.slack.received).toHaveLength(1);
-    expect(ran.stdout).toMatch(/not done: soc: 1 messages not taken: deliver to soc: .*410/);
+    expect(ran.stdout).toMatch(/not done: soc: 1 message not taken: deliver to soc: .*404/);
     expect(ran.stdout).toContain('chat: 1 message delivered');
-    expect((await world.run(['deliveries', 'list'])).stdout).toMatch(/owed {2}soc {2}about prod-us, since .*410/);
+    expect((await world.run(['deliveries', 'list'])).stdout).toMatch(/owed {2}soc {2}about prod-us, since .*404/);
     expect((await world.run(['scan', ...later])).code).toBe(0);
     expect(world.hook.received.map(({ headers }) => headers['webhook-id'])[0]).toBe(
       world.hook.received[1]?.headers['webhook-id'],

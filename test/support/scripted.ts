@@ -26,8 +26,11 @@ export interface ScriptedCluster {
   readonly reported?: number;
 }
 
-/** How a receiver answers: `refuse` is a 503, `lost` a message that is taken, but the answer gets lost. */
-export type ScriptedAnswer = 'accept' | 'refuse' | 'lost';
+/**
+ * How a receiver answers: `refuse` is a 503, `gone` a 410, `lost` a message that is taken, but the answer gets lost, `plain`
+ * one that is taken in plain words only.
+ */
+export type ScriptedAnswer = 'accept' | 'refuse' | 'gone' | 'lost' | 'plain';
 
 /** A receiver that answers from a script, then as usual: by taking everything, unless said otherwise. */
 export interface ScriptedReceiver extends Notifier {
@@ -55,14 +58,11 @@ export function scriptedReceiver(receiver: string): ScriptedReceiver {
     async deliver(notice) {
       scripted.sent.push(notice);
       const answer = scripted.script.shift() ?? scripted.usual;
-      if (answer !== 'refuse') scripted.accepted.push(notice);
+      if (answer !== 'refuse' && answer !== 'gone') scripted.accepted.push(notice);
       if (answer === 'accept') return;
-      throw new DeliveryError(
-        receiver,
-        `answered by the script: ${answer}`,
-        true,
-        answer === 'refuse' ? 503 : undefined,
-      );
+      if (answer === 'plain') return { refusal: 'by the script' };
+      const status = { refuse: 503, gone: 410, lost: undefined }[answer];
+      throw new DeliveryError(receiver, `answered by the script: ${answer}`, answer !== 'gone', status);
     },
   };
   return scripted;
@@ -91,6 +91,8 @@ export interface ScriptedOptions {
   readonly routes?: readonly { readonly when?: string; readonly receivers: readonly string[] }[];
   readonly store?: StateStore;
   readonly options?: Partial<ScanEdges['options']> | undefined;
+  /** Receivers that are sent with every run what fires. */
+  readonly reposts?: readonly string[];
 }
 
 const defaultOptions: ScanEdges['options'] = {
@@ -160,6 +162,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
           routes: routes ?? [{ when: undefined, receivers: [...receivers.keys()], continues: false }],
           notifiers: new Map([...receivers].map(([name, receiver]) => [name, around(receiver, operate)])),
           announce: new Map(Object.entries(given.receivers ?? { chat: 'summary' as const })),
+          reposts: new Set(given.reposts),
           log: () => {},
           options: { ...defaultOptions, ...given.options },
           async readReport(body, read, push) {

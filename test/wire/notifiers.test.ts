@@ -108,7 +108,7 @@ function expectPosts(server: StubServer, ...replies: Reply[]): void {
   server.expect(...replies.map((reply) => ({ method: 'POST', path, reply })));
 }
 
-async function failureOf(delivery: Promise<void>): Promise<DeliveryError> {
+async function failureOf(delivery: Promise<unknown>): Promise<DeliveryError> {
   const error = await delivery.then(
     () => undefined,
     (reason: unknown) => reason,

@@ -25,6 +25,8 @@ export const alertnames: Readonly<Record<AlertKind, string>> = {
   violation: 'PortcullisViolation',
   undetermined: 'PortcullisUndetermined',
   'receiver-failing': 'PortcullisReceiverFailing',
+  'message-refused': 'PortcullisMessageRefused',
+  'gate-bypassed': 'PortcullisGateBypassed',
   'silence-ending': 'PortcullisSilenceEnding',
 };
 

@@ -1,5 +1,6 @@
 import type { Cause } from '../deliveries.ts';
 import { formatDuration } from '../duration.ts';
+import { type OwnKind, ownKinds } from '../evaluation.ts';
 import type { AlertNews, ClusterNews } from '../notice.ts';
 import { type RuleSeverity, ruleSeverities } from '../severity.ts';
 import { fitLines } from './fit-lines.ts';
@@ -7,10 +8,6 @@ import { quantity } from './words.ts';
 
 /** What an alert is about: a broken rule, a cluster that cannot be judged, or something of our own. */
 export type AlertKind = 'violation' | 'undetermined' | OwnKind;
-
-type OwnKind = 'receiver-failing' | 'silence-ending';
-
-const ownKinds: readonly OwnKind[] = ['receiver-failing', 'silence-ending'];
 
 export function kindOf({ rule, reasons }: Pick<AlertNews, 'rule' | 'reasons'>): AlertKind {
   if (rule !== '') return 'violation';
@@ -65,6 +62,28 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'takes messages again',
     waived: 'need not take messages any more',
     'policy-changed': 'need not take messages any more',
+  },
+  'message-refused': {
+    new: 'arrived in plain words only',
+    standing: 'arrived in plain words only',
+    worse: 'arrived in plain words only, for other reasons',
+    reopened: 'arrived in plain words only, once more',
+    'waiver-expired': 'arrived in plain words only, once more',
+    reminder: 'still arrive in plain words only',
+    resolved: 'arrive as they should again',
+    waived: 'need not arrive any more',
+    'policy-changed': 'need not arrive any more',
+  },
+  'gate-bypassed': {
+    new: 'let a deploy through undetermined',
+    standing: 'let a deploy through undetermined',
+    worse: 'let more deploys through undetermined',
+    reopened: 'let a deploy through undetermined, once more',
+    'waiver-expired': 'let a deploy through undetermined, once more',
+    reminder: 'still lets deploys through undetermined',
+    resolved: 'has let nothing more through undetermined',
+    waived: 'has let nothing more through undetermined',
+    'policy-changed': 'has let nothing more through undetermined',
   },
   'silence-ending': {
     new: 'ends soon',

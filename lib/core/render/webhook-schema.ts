@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { ownKinds } from '../evaluation.ts';
 import { type FindingKind, findingKinds, type ListName, listNames } from '../report.ts';
 import { ruleSeverities } from '../severity.ts';
 
@@ -37,8 +38,7 @@ const Reason = z
       'source-unreachable',
       'source-throttled',
       'coverage-dropped',
-      'receiver-failing',
-      'silence-ending',
+      ...ownKinds,
       'rule-unevaluable',
     ]),
     message: z.string(),
@@ -134,10 +134,8 @@ export const AlertEntry = z
   .strictObject({
     fingerprint: Fingerprint,
     kind: z
-      .enum(['violation', 'undetermined', 'receiver-failing', 'silence-ending'])
-      .check(
-        is('undetermined: the cluster cannot be judged. The last two are about Portcullis itself. Reasons say why'),
-      ),
+      .enum(['violation', 'undetermined', ...ownKinds])
+      .check(is('undetermined: the cluster cannot be judged. The others are about Portcullis itself. Reasons say why')),
     cause: z
       .enum([
         'new',

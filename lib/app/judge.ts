@@ -16,7 +16,7 @@ export interface Judge {
 /** A report at hand, by its bytes. */
 export async function judgeBytes(body: Bytes, judge: Judge): Promise<Evaluation> {
   const fold = new EvaluationFold(judge.policy, judge.nowMs, judge.options);
-  const report = await judge.readReport(body, kindsOf(judge.policy), (kind, finding) => fold.push(kind, finding));
+  const report = await judge.readReport(body, kindsOf(judge), (kind, finding) => fold.push(kind, finding));
   return fold.finish({ cluster: {}, ...subjectOf(report) });
 }
 
@@ -40,7 +40,7 @@ export async function judgeCluster(
       (body) => {
         // A body that is tried again starts from nothing.
         fold = new EvaluationFold(judge.policy, judge.nowMs, judge.options);
-        return judge.readReport(body, kindsOf(judge.policy), (kind, finding) => fold.push(kind, finding));
+        return judge.readReport(body, kindsOf(judge), (kind, finding) => fold.push(kind, finding));
       },
       signal,
     );
@@ -65,8 +65,10 @@ export function undetermined(
   return new EvaluationFold(policy, nowMs, options).finish({ ...known, cluster, problems });
 }
 
-function kindsOf(policy: Policy): ReadonlySet<FindingKind> {
-  return new Set(policy.rules.map((rule) => rule.on));
+/** Which images there are is told by the vulnerabilities, whatever the rules are about. */
+function kindsOf({ policy, options }: Judge): ReadonlySet<FindingKind> {
+  const ofImages: FindingKind[] = options?.images === undefined ? [] : ['vulnerabilities'];
+  return new Set([...policy.rules.map((rule) => rule.on), ...ofImages]);
 }
 
 function subjectOf({ facts, digest, problem }: ReadReport) {

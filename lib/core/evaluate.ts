@@ -12,11 +12,13 @@ import type {
 } from './evaluation.ts';
 import { imageKey, textNumber } from './fingerprint.ts';
 import { keptIdentities } from './identities.ts';
+import { ImageFilter, type ImagePattern } from './images.ts';
 import type { Policy } from './policy/parse.ts';
 import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
 import { wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
 import { RuleFold } from './rule-fold.ts';
+import { suggest } from './suggest.ts';
 
 /** What of a report was looked at, beside its findings. */
 export interface Subject {
@@ -42,6 +44,8 @@ export interface EvaluateOptions {
   readonly maxReportAgeMs?: number | undefined;
   /** A broken rule that only warns fails the verdict. */
   readonly strict?: boolean | undefined;
+  /** Of vulnerabilities only those of these images count. */
+  readonly images?: readonly ImagePattern[] | undefined;
   /** Tell in each rule's `violations` which findings there are, for alert memory. */
   readonly track?: boolean | undefined;
   /** The identities that are known of a rule's findings: of those that are not, the worst are named too. */
@@ -60,12 +64,16 @@ export class EvaluationFold {
   readonly #byKind = new Map<FindingKind, RuleFold[]>();
   /** Image versions, when they are tracked. */
   readonly #images: Set<string> | undefined;
+  readonly #filter: ImageFilter | undefined;
+  /** Vulnerabilities of which it is not known whose image they are of. */
+  #imageless = 0;
 
   constructor(policy: Policy, nowMs: number, options: EvaluateOptions = {}) {
     this.#policy = policy;
     this.#nowMs = nowMs;
     this.#options = options;
     this.#images = options.track === true ? new Set() : undefined;
+    this.#filter = options.images === undefined ? undefined : new ImageFilter(options.images);
     this.#rules = policy.rules.map((rule) => {
       const waivers = policy.waivers.filter((waiver) => waiver.rule === rule.id);
       const tracking = options.track === true ? { known: options.known?.get(rule.id) } : undefined;
@@ -77,6 +85,10 @@ export class EvaluationFold {
   }
 
   push(kind: FindingKind, finding: Finding): void {
+    if (kind === 'vulnerabilities' && this.#filter?.takes(finding) === false) {
+      if (finding.image === undefined) this.#imageless++;
+      return;
+    }
     for (const rule of this.#byKind.get(kind) ?? []) rule.push(finding);
     if (kind === 'vulnerabilities' && this.#images !== undefined && this.#images.size < mostImages) {
       this.#images.add(imageKey(finding));
@@ -88,7 +100,11 @@ export class EvaluationFold {
     const clusterId = subject.cluster.id ?? facts?.clusterId ?? '';
     const scannedAtMs = facts?.scannedAtMs ?? subject.listedAtMs;
     const unread = subject.problems?.length || facts !== undefined ? (subject.problems ?? []) : [noReport];
-    const whole = [...unread, ...this.#ageProblems(facts, unread.length > 0)];
+    const whole = [
+      ...unread,
+      ...this.#ageProblems(facts, unread.length > 0),
+      ...(facts === undefined || unread.length > 0 ? [] : this.#imageProblems()),
+    ];
     if (facts !== undefined) this.push('cluster', clusterFinding(subject, facts));
 
     for (const fold of this.#rules) fold.settle();
@@ -151,9 +167,15 @@ export class EvaluationFold {
   ): Judged {
     const { id, on } = fold.rule;
     const doubts: Reason[] = [];
-    const { problem, relaxed, evidence } = facts === undefined ? noFacts : reconcile(on, facts, this.#policy.reconcile);
+    const { problem, relaxed, ...proof } = facts === undefined ? noFacts : reconcile(on, facts, this.#policy.reconcile);
+    // The count is about all images.
+    const evidence = on === 'vulnerabilities' && this.#filter !== undefined ? 0 : proof.evidence;
     if (problem !== undefined && !unread) doubts.push({ ...problem, rules: [id] });
     if (on === 'cluster' && facts !== undefined) doubts.push(...this.#clusterDoubts(fold, facts));
+    if (on === 'vulnerabilities' && this.#imageless > 0) {
+      const message = `${this.#imageless} of the vulnerabilities do not say of which image they are`;
+      doubts.push({ kind: 'rule-unevaluable', message, rules: [id] });
+    }
     const own = fold.problem();
     if (own !== undefined && !doubts.some((doubt) => doubt.kind === 'count-missing')) doubts.push(own);
     return { result: fold.result(clusterId, doubtful || doubts.length > 0, evidence), doubts, relaxed };
@@ -199,9 +221,19 @@ export class EvaluationFold {
     return [{ kind: 'report-stale', message }];
   }
 
+  /** What is not in the report was not checked, so it is not fine. */
+  #imageProblems(): Reason[] {
+    const { absent, names } = this.#filter ?? { absent: [], names: [] };
+    const rules = this.#policy.rules.filter(({ on }) => on === 'vulnerabilities').map(({ id }) => id);
+    return absent.map(({ text }) => {
+      const message = `image ${text}: the report does not know it${knownImages(text, names)}`;
+      return { kind: 'image-absent', message, ...(rules.length > 0 && { rules }) };
+    });
+  }
+
   #notes(judged: readonly Judged[], facts: ReportFacts | undefined, unread: boolean): Note[] {
     if (facts === undefined) return [];
-    const notes: Note[] = [];
+    const notes: Note[] = (this.#filter?.notes ?? []).map((message) => ({ message }));
     const add = (note: Note) => {
       if (!notes.some((known) => known.message === note.message)) notes.push(note);
     };
@@ -246,6 +278,15 @@ function isDecisive({ result }: Judged): boolean {
 const noReport: Reason = { kind: 'report-missing', message: 'there is no report' };
 
 const noFacts: Reconciled = { evidence: 0 };
+
+/** The image that was most likely meant, or some of those that there are. */
+function knownImages(text: string, names: readonly string[]): string {
+  const near = suggest(text, names);
+  if (near !== undefined) return `; did you mean ${near.slice(0, 200)}?`;
+  if (names.length === 0) return ', nor any other with a vulnerability';
+  const shown = names.slice(0, 5).map((name) => name.slice(0, 200));
+  return `; it knows ${shown.join(', ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`;
+}
 
 /** Machines that keep time differ by less. */
 const clockSkewMs = 15 * 60_000;

@@ -16,6 +16,7 @@ export type ReasonKind =
   | 'count-mismatch'
   | 'count-missing'
   | 'cluster-absent'
+  | 'image-absent'
   | 'source-unreachable'
   | 'source-throttled'
   | 'coverage-dropped'

@@ -35,6 +35,7 @@ const Reason = z
       'count-mismatch',
       'count-missing',
       'cluster-absent',
+      'image-absent',
       'source-unreachable',
       'source-throttled',
       'coverage-dropped',

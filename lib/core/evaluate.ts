@@ -1,3 +1,4 @@
+import { type Baseline, type Comparable, comparable, keptInBaseline, strangerTo } from './baseline.ts';
 import { formatDuration } from './duration.ts';
 import type {
   Evaluation,
@@ -19,6 +20,7 @@ import { wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
 import { RuleFold } from './rule-fold.ts';
 import { suggest } from './suggest.ts';
+import { keptFindings, namedFindings, type Tracking } from './tally.ts';
 
 /** What of a report was looked at, beside its findings. */
 export interface Subject {
@@ -46,8 +48,10 @@ export interface EvaluateOptions {
   readonly strict?: boolean | undefined;
   /** Of vulnerabilities only those of these images count. */
   readonly images?: readonly ImagePattern[] | undefined;
-  /** Tell in each rule's `violations` which findings there are, for alert memory. */
-  readonly track?: boolean | undefined;
+  /** Only what is new or worse since then breaks a rule. */
+  readonly baseline?: Baseline | undefined;
+  /** Tell of each rule which findings there are: for alert memory, or all of them for a baseline. */
+  readonly track?: boolean | 'baseline' | undefined;
   /** The identities that are known of a rule's findings: of those that are not, the worst are named too. */
   readonly known?: ReadonlyMap<string, ReadonlySet<number>> | undefined;
 }
@@ -62,6 +66,7 @@ export class EvaluationFold {
   readonly #options: EvaluateOptions;
   readonly #rules: readonly RuleFold[];
   readonly #byKind = new Map<FindingKind, RuleFold[]>();
+  readonly #since: Comparable | undefined;
   /** Image versions, when they are tracked. */
   readonly #images: Set<string> | undefined;
   readonly #filter: ImageFilter | undefined;
@@ -74,10 +79,10 @@ export class EvaluationFold {
     this.#options = options;
     this.#images = options.track === true ? new Set() : undefined;
     this.#filter = options.images === undefined ? undefined : new ImageFilter(options.images);
+    this.#since = options.baseline && comparable(options.baseline, policy, imageTexts(options));
     this.#rules = policy.rules.map((rule) => {
       const waivers = policy.waivers.filter((waiver) => waiver.rule === rule.id);
-      const tracking = options.track === true ? { known: options.known?.get(rule.id) } : undefined;
-      return new RuleFold(rule, waivers, nowMs, tracking);
+      return new RuleFold(rule, waivers, nowMs, trackingOf(rule.id, options, this.#since));
     });
     for (const fold of this.#rules) {
       this.#byKind.set(fold.rule.on, [...(this.#byKind.get(fold.rule.on) ?? []), fold]);
@@ -108,7 +113,11 @@ export class EvaluationFold {
     if (facts !== undefined) this.push('cluster', clusterFinding(subject, facts));
 
     for (const fold of this.#rules) fold.settle();
-    const judged = this.#rules.map((fold) => this.#judge(fold, facts, whole.length > 0, unread.length > 0, clusterId));
+    const plain = this.#rules.map((fold) => this.#judge(fold, facts, whole.length > 0, unread.length > 0, clusterId));
+    const clusterName = subject.cluster.name ?? facts?.clusterName ?? '';
+    const stranger =
+      this.#options.baseline && strangerTo(this.#options.baseline, { clusterId, clusterName, scannedAtMs });
+    const judged = stranger === undefined ? plain.map((one, i) => this.#ratcheted(one, i, clusterId)) : plain;
     const rules = judged.map(({ result }) => result);
     const way = this.#wayToGreen(rules);
     const reasons = [...whole, ...mergeReasons(judged.filter(isDecisive).flatMap(({ doubts }) => doubts))];
@@ -116,7 +125,7 @@ export class EvaluationFold {
       verdict: this.#verdict(rules, reasons),
       cluster: {
         id: clusterId,
-        name: subject.cluster.name ?? facts?.clusterName ?? '',
+        name: clusterName,
         category: subject.cluster.category ?? facts?.category ?? '',
       },
       report: {
@@ -126,10 +135,11 @@ export class EvaluationFold {
         digest: subject.digest ?? '',
       },
       policy: { name: this.#policy.name, digest: this.#policy.digest },
+      ...(this.#options.baseline !== undefined && { baseline: baselineFacts(this.#options.baseline) }),
       evaluatedAtMs: this.#nowMs,
       rules,
       reasons,
-      notes: this.#notes(judged, facts, unread.length > 0),
+      notes: [...this.#sinceNotes(stranger), ...this.#notes(judged, facts, unread.length > 0)],
       waivers: this.#waivers(),
       ...(way !== undefined && { wayToGreen: way }),
       counts: counts(facts),
@@ -137,10 +147,44 @@ export class EvaluationFold {
     };
   }
 
+  /** A rule that is broken only as it was is observed, and does not stop a deploy. */
+  #ratcheted(one: Judged, i: number, clusterId: string): Judged {
+    const { result } = one;
+    const known = this.#since?.rules.get(result.id);
+    if (known === undefined) return one;
+    const isBroken = result.status === 'fail' || result.status === 'warn' || result.status === 'observed';
+    const isListed = result.evidence === 'listed';
+    // What is not listed cannot be told from what was there.
+    if (isBroken && !isListed) return one;
+    const { isWorse, findings, fixed, ...found } = (this.#rules[i] as RuleFold).compare(clusterId, known);
+    const isNews = found.new > 0 || isWorse;
+    const tellsFixed = this.#since?.tellsFixed === true && result.status !== 'undetermined' && one.doubts.length === 0;
+    const since = { new: found.new, fixed: tellsFixed ? fixed : 0, before: known.count };
+    const shown = isBroken && isNews ? findings : result.findings;
+    // What is not listed may be new.
+    const asBefore = one.doubts.length > 0 && result.enforce !== 'observe' ? 'undetermined' : 'observed';
+    return {
+      ...one,
+      result: {
+        ...result,
+        status: isBroken && !isNews ? asBefore : result.status,
+        findings: shown,
+        omitted: result.count - shown.length,
+        since,
+      },
+    };
+  }
+
+  #sinceNotes(stranger: string | undefined): Note[] {
+    if (stranger !== undefined)
+      return [{ message: `the baseline cannot be compared, so all findings count: ${stranger}` }];
+    return (this.#since?.notes ?? []).map((message) => ({ message }));
+  }
+
   #wayToGreen(rules: readonly RuleResult[]): WayToGreen | undefined {
     const excesses = this.#rules.flatMap((fold, i) => {
-      const { status, evidence } = rules[i] as RuleResult;
-      return this.#fails(status) && evidence === 'listed' ? fold.excesses() : [];
+      const { status, evidence, since } = rules[i] as RuleResult;
+      return this.#fails(status) && evidence === 'listed' ? fold.excesses(since !== undefined) : [];
     });
     return wayToGreen(excesses);
   }
@@ -286,6 +330,27 @@ function knownImages(text: string, names: readonly string[]): string {
   if (names.length === 0) return ', nor any other with a vulnerability';
   const shown = names.slice(0, 5).map((name) => name.slice(0, 200));
   return `; it knows ${shown.join(', ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`;
+}
+
+function imageTexts({ images = [] }: EvaluateOptions): string[] {
+  return images.map(({ text }) => text);
+}
+
+function trackingOf(rule: string, options: EvaluateOptions, since: Comparable | undefined): Tracking | undefined {
+  if (since !== undefined || options.track === 'baseline') {
+    return {
+      known: since?.rules.get(rule)?.identities,
+      keep: keptInBaseline,
+      named: keptFindings,
+      isForBaseline: true,
+    };
+  }
+  if (options.track !== true) return undefined;
+  return { known: options.known?.get(rule), keep: keptIdentities, named: namedFindings, isForBaseline: false };
+}
+
+function baselineFacts({ report }: Baseline): NonNullable<Evaluation['baseline']> {
+  return { reportId: report.id, scannedAtMs: Date.parse(report.scanned_at), digest: report.digest };
 }
 
 /** Machines that keep time differ by less. */

@@ -110,6 +110,15 @@ export interface RuleResult {
   readonly line: number;
   /** For alert memory, when the evaluation was asked to `track`: the rule's violations, of all groups. */
   readonly violations?: readonly Violation[];
+  /** For a baseline, when the evaluation was asked to `track`: the findings that break the rule, of all groups. */
+  readonly breaking?: Pick<Violation, 'count' | 'identities' | 'distinct'>;
+  /** Against a baseline, where the rule can be compared. `findings` are then those that are new. */
+  readonly since?: {
+    readonly new: number;
+    readonly fixed: number;
+    /** Findings before. */
+    readonly before: number;
+  };
 }
 
 export interface WaiverResult {
@@ -175,6 +184,8 @@ export interface Evaluation {
     readonly digest: string;
   };
   readonly policy: { readonly name: string; readonly digest: string };
+  /** The report that it was compared with, if it was. */
+  readonly baseline?: { readonly reportId: string; readonly scannedAtMs: number; readonly digest: string };
   readonly evaluatedAtMs: number;
   readonly rules: readonly RuleResult[];
   readonly reasons: readonly Reason[];

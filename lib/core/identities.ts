@@ -8,14 +8,19 @@ export const keptIdentities = 2000;
 export class Identities {
   #numbers: number[] = [];
   #added = 0;
+  readonly #keep: number;
   /** Numbers from this one on are not among the smallest. */
   #limit = Number.POSITIVE_INFINITY;
+
+  constructor(keep = keptIdentities) {
+    this.#keep = keep;
+  }
 
   add(number: number): void {
     this.#added++;
     if (number >= this.#limit) return;
     this.#numbers.push(number);
-    if (this.#numbers.length >= 4 * keptIdentities) this.#trim();
+    if (this.#numbers.length >= 4 * this.#keep) this.#trim();
   }
 
   /** All that were added to another one. */
@@ -38,7 +43,7 @@ export class Identities {
 
   #trim(): void {
     const sorted = [...new Set(this.#numbers)].sort((a, b) => a - b);
-    this.#limit = sorted[keptIdentities] ?? this.#limit;
-    this.#numbers = sorted.slice(0, keptIdentities);
+    this.#limit = sorted[this.#keep] ?? this.#limit;
+    this.#numbers = sorted.slice(0, this.#keep);
   }
 }

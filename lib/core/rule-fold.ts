@@ -1,3 +1,4 @@
+import type { KnownFindings } from './baseline.ts';
 import type {
   BrokenGroup,
   Enforce,
@@ -9,7 +10,7 @@ import type {
   WaivedFinding,
 } from './evaluation.ts';
 import { fingerprint, textNumber } from './fingerprint.ts';
-import type { Identities } from './identities.ts';
+import { Identities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Excess } from './remedies.ts';
@@ -156,16 +157,55 @@ export class RuleFold {
       line: rule.line,
       ...(this.#tracking !== undefined && {
         violations: broken ? this.#violations(clusterId, count, brokenGroups) : [],
+        ...(this.#tracking.isForBaseline && { breaking: this.#breaking() }),
       }),
     };
   }
 
-  /** What has to go for the rule to hold, as far as it is listed. */
-  excesses(): Excess[] {
-    const { id, max, per } = this.rule;
-    const { count, remedies } = this.#counted;
-    if (per === undefined) return count > max ? [{ rule: id, count, max, remedies }] : [];
-    return this.#brokenGroups().map((group) => ({ rule: id, count: group.count, max, remedies: group.remedies }));
+  /** What has to go for the rule to hold, as far as it is listed. @param ratchet only what is not known has to go */
+  excesses(ratchet: boolean): Excess[] {
+    const { id, max } = this.rule;
+    const broken = this.#broken();
+    if (!ratchet) return broken.map(({ count, remedies }) => ({ rule: id, count, max, remedies }));
+    return broken
+      .filter(({ fresh }) => fresh.count > 0)
+      .map(({ fresh: { count, remedies } }) => ({ rule: id, count, max: 0, remedies }));
+  }
+
+  /** The findings that break the rule, against those that are known; the worst of those that are not. */
+  compare(clusterId: string, { count: before, identities: known }: KnownFindings): Comparison {
+    const broken = this.#broken();
+    const { identities, distinct } = this.#breaking();
+    const isWhole = distinct <= identities.length;
+    const present = new Set(identities);
+    const groups = new Set(broken.flatMap((group) => ('key' in group ? [group.key] : [])));
+    const { per } = this.rule;
+    const isBreaking = (finding: Finding) =>
+      per === undefined || groups.has(JSON.stringify(per.map((field) => finding[field] ?? '')));
+    const fresh = this.#counted.freshWorst.items.filter(isBreaking);
+    return {
+      new: sum(broken.map((group) => group.fresh.count)),
+      isWorse: sum(broken.map((group) => group.count)) > before,
+      fixed: isWhole ? [...known].filter((identity) => !present.has(identity)).length : 0,
+      findings: fresh.map((finding) => this.#keep(clusterId, finding)),
+    };
+  }
+
+  /** What tells the findings apart that break the rule, of all groups. */
+  #breaking(): { readonly count: number; readonly identities: readonly number[]; readonly distinct: number } {
+    const { per, max } = this.rule;
+    const { count, identities } = this.#counted;
+    if (per === undefined) return count > max ? { count, ...resultOf(identities) } : nothingBreaks;
+    const all = new Identities(this.#tracking?.keep);
+    const groups = this.#brokenGroups();
+    for (const group of groups) if (group.identities !== undefined) all.merge(group.identities);
+    return { count: sum(groups.map((group) => group.count)), ...all.result() };
+  }
+
+  /** What is over the threshold: groups, or all that counts. */
+  #broken(): readonly (Group | Tally)[] {
+    if (this.rule.per !== undefined) return this.#brokenGroups();
+    return this.#counted.count > this.rule.max ? [this.#counted] : [];
   }
 
   #brokenGroups(): Group[] {
@@ -204,7 +244,7 @@ export class RuleFold {
   /** The worst, and those that are not known: worst first, each once. */
   #named(worst: readonly Finding[], isOf: (finding: Finding) => boolean): Finding[] {
     const named = [...worst];
-    for (const finding of this.#counted.fresh.items.filter(isOf)) {
+    for (const finding of this.#counted.freshWorst.items.filter(isOf)) {
       if (named.every((one) => this.#compare(one, finding) !== 0)) named.push(finding);
     }
     return named.sort(this.#compare);
@@ -230,6 +270,20 @@ export class RuleFold {
     return { fingerprint: fingerprint(clusterId, this.rule.id, this.rule.on, finding), fields: finding };
   }
 }
+
+/** What became of a rule since a baseline. */
+export interface Comparison {
+  /** Findings that are not known. */
+  readonly new: number;
+  /** There are more findings than were known. */
+  readonly isWorse: boolean;
+  /** Findings that were known and are not there. */
+  readonly fixed: number;
+  /** The worst of the new ones. */
+  readonly findings: readonly KeptFinding[];
+}
+
+const nothingBreaks = { count: 0, identities: [], distinct: 0 };
 
 interface Lent {
   readonly loans: readonly Loan[];

@@ -6,10 +6,15 @@ import { Remedies } from './remedies.ts';
 import type { Finding } from './report.ts';
 import { Worst } from './worst.ts';
 
-/** What alert memory knows of a rule. */
+/** Which findings there are is noted, for alert memory or a baseline. */
 export interface Tracking {
-  /** Identities of its findings; undefined: none was seen before. */
+  /** Identities of the rule's findings that are known already; undefined: none was seen before. */
   readonly known: ReadonlySet<number> | undefined;
+  /** How many are told apart, and how many of those that are not known are named. */
+  readonly keep: number;
+  readonly named: number;
+  /** What is new since then is added up too. */
+  readonly isForBaseline: boolean;
 }
 
 /** Findings kept of a rule, the worst. */
@@ -30,6 +35,13 @@ export interface Group {
   /** Which findings, when they are tracked. */
   readonly identities: Identities | undefined;
   readonly remedies: Remedies;
+  /** Of those that are not known, when some are. */
+  readonly fresh: Fresh;
+}
+
+interface Fresh {
+  count: number;
+  readonly remedies: Remedies;
 }
 
 /** Findings of one rule added up: numbers, and the worst of them. What comes in any order, or by parts, comes to the same. */
@@ -39,8 +51,9 @@ export class Tally {
   readonly #compare: (a: Finding, b: Finding) => number;
   readonly #copy: (finding: Finding) => Finding;
   readonly worst: Worst<Finding>;
-  /** The worst of those that alert memory does not know. */
-  readonly fresh: Worst<Finding>;
+  /** The worst of those that are not known. */
+  readonly freshWorst: Worst<Finding>;
+  readonly fresh: Fresh;
   readonly groups = new Map<string, Group>();
   readonly identities: Identities | undefined;
   readonly remedies: Remedies;
@@ -53,8 +66,9 @@ export class Tally {
     this.#compare = compareFindings(rule.on);
     this.#copy = (finding) => copyFinding(rule.on, finding);
     this.worst = new Worst(keptFindings, this.#compare);
-    this.fresh = new Worst(namedFindings, this.#compare);
-    this.identities = tracking && new Identities();
+    this.freshWorst = new Worst(tracking?.named ?? 0, this.#compare);
+    this.fresh = { count: 0, remedies: new Remedies(rule.on) };
+    this.identities = tracking && new Identities(tracking.keep);
     this.remedies = new Remedies(rule.on);
   }
 
@@ -65,7 +79,14 @@ export class Tally {
     if (this.identities !== undefined) {
       const identity = identityNumber(this.#rule.on, finding);
       (group?.identities ?? this.identities).add(identity);
-      if (this.#tracking?.known?.has(identity) === false) this.fresh.add(finding, this.#copy);
+      if (this.#tracking?.known?.has(identity) === false) {
+        if (this.#tracking.isForBaseline) {
+          const fresh = group?.fresh ?? this.fresh;
+          fresh.count++;
+          fresh.remedies.add(finding);
+        }
+        this.freshWorst.add(finding, this.#copy);
+      }
     }
     if (per === undefined) {
       this.worst.add(finding, this.#copy);
@@ -82,10 +103,11 @@ export class Tally {
     this.count += other.count;
     this.hasTooManyGroups ||= other.hasTooManyGroups;
     for (const finding of other.worst.items) this.worst.add(finding, same);
-    for (const finding of other.fresh.items) this.fresh.add(finding, same);
+    for (const finding of other.freshWorst.items) this.freshWorst.add(finding, same);
+    mergeFresh(this.fresh, other.fresh);
     if (other.identities !== undefined) this.identities?.merge(other.identities);
     this.remedies.merge(other.remedies);
-    for (const { values, count, worst, identities, remedies } of other.groups.values()) {
+    for (const { values, count, worst, identities, remedies, fresh } of other.groups.values()) {
       const group = this.#group(values);
       if (group === undefined) continue;
       group.count += count;
@@ -93,6 +115,7 @@ export class Tally {
         group.worst = worst;
       if (identities !== undefined) group.identities?.merge(identities);
       group.remedies.merge(remedies);
+      mergeFresh(group.fresh, fresh);
     }
   }
 
@@ -109,12 +132,18 @@ export class Tally {
       values,
       count: 0,
       worst: undefined,
-      identities: this.identities && new Identities(),
+      identities: this.#tracking && new Identities(this.#tracking.keep),
       remedies: new Remedies(this.#rule.on),
+      fresh: { count: 0, remedies: new Remedies(this.#rule.on) },
     };
     this.groups.set(key, group);
     return group;
   }
+}
+
+function mergeFresh(into: Fresh, other: Fresh): void {
+  into.count += other.count;
+  into.remedies.merge(other.remedies);
 }
 
 function same(finding: Finding): Finding {

@@ -1,0 +1,166 @@
+import { hash } from 'node:crypto';
+import * as z from 'zod/mini';
+import { InputError } from './errors.ts';
+import type { Evaluation, RuleResult } from './evaluation.ts';
+import type { PolicyRule } from './policy/parse.ts';
+import { jsonText } from './render/escape.ts';
+import { isoTime } from './render/words.ts';
+
+const Digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/));
+
+const BaselineRule = z.strictObject({
+  id: z.string(),
+  /** Over what makes the rule count: what it is on, where and per what. */
+  definition: z.string(),
+  /** Findings that break it. */
+  count: z.int().check(z.minimum(0)),
+  /** What tells each of them apart, 12 hex digits, ascending; null where there were more than `keptInBaseline`. */
+  findings: z.nullable(z.array(z.string().check(z.regex(/^[0-9a-f]{12}$/)))),
+});
+
+const BaselineFile = z.strictObject({
+  version: z.literal(1),
+  cluster: z.strictObject({ id: z.string(), name: z.string() }),
+  policy: z.strictObject({ name: z.string(), digest: Digest }),
+  report: z.strictObject({ id: z.string(), scanned_at: z.iso.datetime(), digest: Digest }),
+  /** To which images it was narrowed; empty: to none. */
+  images: z.array(z.string()),
+  rules: z.array(BaselineRule),
+});
+
+/** What was wrong with a cluster at a time, to tell later what is new. Small, sorted, and fit for git. */
+export type Baseline = z.infer<typeof BaselineFile>;
+
+/** Findings of a rule that a baseline tells apart. */
+export const keptInBaseline = 50_000;
+
+/** @throws {InputError} it is no baseline */
+export function parseBaseline(text: string, file: string): Baseline {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new InputError(`baseline ${file}: is not JSON`);
+  }
+  const parsed = z.safeParse(BaselineFile, value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join('.') || 'the file';
+  throw new InputError(`baseline ${file}: ${where} is not as gate --write-baseline writes it`);
+}
+
+/** One finding a line, so that a diff shows what came and went. */
+export function renderBaseline(baseline: Baseline): string {
+  return `${jsonText(baseline, 2)}\n`;
+}
+
+/**
+ * Of an evaluation that was made with `track: 'baseline'`.
+ * @returns undefined when there is no whole report to make it from
+ */
+export function baselineOf(
+  evaluation: Evaluation,
+  rules: readonly PolicyRule[],
+  images: readonly string[] = [],
+): Baseline | undefined {
+  const { cluster, policy, report, reasons } = evaluation;
+  const scannedAt = isoTime(report.scannedAtMs);
+  if (scannedAt === null || report.digest === '' || reasons.length > 0) return undefined;
+  const entries = evaluation.rules.flatMap((result) => {
+    const rule = rules.find(({ id }) => id === result.id);
+    return rule === undefined ? [] : [ruleEntry(result, rule)];
+  });
+  return {
+    version: 1,
+    cluster: { id: cluster.id, name: cluster.name },
+    policy,
+    report: { id: report.id, scanned_at: scannedAt, digest: report.digest },
+    images: [...images].sort(),
+    rules: entries.sort((a, b) => (a.id < b.id ? -1 : 1)),
+  };
+}
+
+function ruleEntry({ id, breaking }: RuleResult, rule: PolicyRule): Baseline['rules'][number] {
+  const { count = 0, identities = [], distinct = 0 } = breaking ?? {};
+  return {
+    id,
+    definition: definitionOf(rule),
+    count,
+    findings: distinct <= identities.length ? identities.map(hexOf) : null,
+  };
+}
+
+export function hexOf(identity: number): string {
+  return identity.toString(16).padStart(12, '0');
+}
+
+function definitionOf({ on, min_severity, where, per }: PolicyRule): string {
+  return hash('sha256', JSON.stringify([on, min_severity, where?.text, per]), 'hex').slice(0, 16);
+}
+
+/** What a rule's findings are compared with. */
+export interface KnownFindings {
+  readonly count: number;
+  /** `identityNumber` of each. */
+  readonly identities: ReadonlySet<number>;
+}
+
+/** What a baseline says of the rules of a policy, if it can be compared at all. */
+export interface Comparable {
+  /** By rule; those that it cannot be compared by are not there. */
+  readonly rules: ReadonlyMap<string, KnownFindings>;
+  /** Whether findings that are not there any more can be called fixed. */
+  readonly tellsFixed: boolean;
+  /** What cannot be compared, and so counts in full. */
+  readonly notes: readonly string[];
+}
+
+/** What is known before the report is read. @param cluster by id, where it is known */
+export function comparable(
+  baseline: Baseline,
+  policy: { readonly name: string; readonly rules: readonly PolicyRule[] },
+  images: readonly string[] = [],
+): Comparable {
+  const none = (why: string): Comparable => ({
+    rules: new Map(),
+    tellsFixed: false,
+    notes: [`the baseline cannot be compared, so all findings count: ${why}`],
+  });
+  if (baseline.policy.name !== policy.name)
+    return none(`it is of policy ${baseline.policy.name}, and this is ${policy.name}`);
+  const rules = new Map<string, KnownFindings>();
+  const notes: string[] = [];
+  for (const rule of policy.rules) {
+    const known = baseline.rules.find(({ id }) => id === rule.id);
+    const why =
+      known === undefined
+        ? 'does not have it'
+        : known.definition !== definitionOf(rule)
+          ? 'has it with another on, where, min_severity or per'
+          : known.findings === null
+            ? `has more than ${keptInBaseline.toLocaleString('en')} findings of it`
+            : undefined;
+    if (why !== undefined) notes.push(`rule ${rule.id}: all findings count, since the baseline ${why}`);
+    else if (known?.findings)
+      rules.set(rule.id, {
+        count: known.count,
+        identities: new Set(known.findings.map((hex) => Number.parseInt(hex, 16))),
+      });
+  }
+  return { rules, tellsFixed: [...images].sort().join() === baseline.images.join(), notes };
+}
+
+/** Why a baseline says nothing about a report, now that it is known whose it is and when it was made. */
+export function strangerTo(
+  { cluster, report }: Baseline,
+  evaluated: { readonly clusterId: string; readonly clusterName: string; readonly scannedAtMs: number | undefined },
+): string | undefined {
+  const isSame =
+    cluster.id !== '' && evaluated.clusterId !== ''
+      ? cluster.id === evaluated.clusterId
+      : cluster.name === evaluated.clusterName;
+  if (!isSame) return `it is of cluster ${cluster.name || cluster.id}`;
+  if ((evaluated.scannedAtMs ?? 0) < Date.parse(report.scanned_at))
+    return `it is of a newer report, scanned ${report.scanned_at}`;
+  return undefined;
+}

@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Baseline, baselineOf, parseBaseline, renderBaseline } from '../../lib/core/baseline.ts';
+import type { Evaluation } from '../../lib/core/evaluation.ts';
+import type { ReportFacts } from '../../lib/core/report.ts';
+import { evaluate, type Findings, nowMs, policyOf } from '../support/evaluate.ts';
+
+const policy = 'rules:\n  - {id: r, on: vulnerabilities, min_severity: High, max: 0}\n';
+const digest = `sha256:${'ab'.repeat(32)}`;
+
+function vul(n: number, image = 'app') {
+  return { severity: 'High', image, image_version: '1', vulnerability: `CVE-${n}`, package: 'p', package_version: '1' };
+}
+
+function baseline(text: string, findings: Findings, images: readonly string[] = []): Baseline {
+  const evaluation = evaluate(text, {
+    findings,
+    subject: { reportId: 'r-1', digest },
+    options: { track: 'baseline' },
+  });
+  return baselineOf(evaluation, policyOf(text).rules, images) as Baseline;
+}
+
+function since(before: Baseline, text: string, findings: Findings, facts: Partial<ReportFacts> = {}): Evaluation {
+  return evaluate(text, { findings, facts, subject: { digest }, options: { baseline: before } });
+}
+
+const vuls = (...numbers: readonly number[]) => ({ vulnerabilities: numbers.map((n) => vul(n)) });
+
+describe('against a baseline', () => {
+  const before = baseline(policy, vuls(1, 2, 3));
+
+  test('what was there does not fail, and is still told', () => {
+    expect(since(before, policy, vuls(1, 2, 3))).toMatchObject({
+      verdict: 'pass',
+      rules: [{ status: 'observed', count: 3, since: { new: 0, fixed: 0, before: 3 } }],
+      baseline: { reportId: 'r-1', digest },
+      notes: [],
+    });
+  });
+
+  test('what is new fails, and is what is shown', () => {
+    const evaluation = since(before, policy, vuls(1, 2, 4));
+    expect(evaluation).toMatchObject({
+      verdict: 'fail',
+      rules: [{ status: 'fail', count: 3, omitted: 2, since: { new: 1, fixed: 1, before: 3 } }],
+      wayToGreen: { of: 1, steps: [{ clears: 1 }] },
+    });
+    expect(evaluation.rules[0]?.findings.map(({ fields }) => fields.vulnerability)).toEqual(['CVE-4']);
+  });
+
+  test('more of the same fails too', () => {
+    const evaluation = since(before, policy, vuls(1, 2, 3, 3));
+    expect(evaluation).toMatchObject({ verdict: 'fail', rules: [{ since: { new: 0, before: 3 }, count: 4 }] });
+  });
+
+  test('what is fixed is told', () => {
+    expect(since(before, policy, vuls(2))).toMatchObject({ verdict: 'pass', rules: [{ since: { new: 0, fixed: 2 } }] });
+    expect(since(before, policy, vuls())).toMatchObject({
+      verdict: 'pass',
+      rules: [{ status: 'pass', since: { new: 0, fixed: 3 } }],
+    });
+  });
+
+  test('nothing is called fixed by a report that does not suffice', () => {
+    const evaluation = evaluate(policy, {
+      findings: vuls(2),
+      lists: { vulnerabilities: { reported: 3 } },
+      subject: { digest },
+      options: { baseline: before },
+    });
+    expect(evaluation.verdict).not.toBe('pass');
+    expect(evaluation.rules[0]?.since?.fixed ?? 0).toBe(0);
+  });
+
+  test.each([
+    ['of another cluster', { clusterId: 'c-2' }, policy, 'it is of cluster prod-eu'],
+    ['of a newer report', { scannedAtMs: nowMs - 2 * 3_600_000 }, policy, 'it is of a newer report'],
+  ])('%s all findings count, which is said', (_why, facts, text, said) => {
+    const evaluation = since(before, text, vuls(1), facts);
+    expect(evaluation).toMatchObject({ verdict: 'fail', rules: [{ status: 'fail', count: 1 }] });
+    expect(evaluation.rules[0]?.since).toBeUndefined();
+    expect(evaluation.notes[0]?.message).toContain(`the baseline cannot be compared, so all findings count: ${said}`);
+  });
+
+  test('of a rule that it does not have, or has otherwise, all findings count', () => {
+    const other =
+      'rules:\n  - {id: r, on: vulnerabilities, min_severity: Medium, max: 0}\n  - {id: new, on: vulnerabilities, max: 0}\n';
+    const evaluation = since(before, other, vuls(1));
+    expect(evaluation.rules.map(({ status }) => status)).toEqual(['fail', 'fail']);
+    expect(evaluation.notes.map(({ message }) => message)).toEqual([
+      'rule r: all findings count, since the baseline has it with another on, where, min_severity or per',
+      'rule new: all findings count, since the baseline does not have it',
+    ]);
+  });
+
+  test('of another policy all findings count', () => {
+    const other = { ...before, policy: { ...before.policy, name: 'staging' } };
+    expect(since(other, policy, vuls(1))).toMatchObject({ verdict: 'fail' });
+  });
+
+  test('a rule with too many findings to tell apart counts in full', () => {
+    const many = { ...before, rules: before.rules.map((rule) => ({ ...rule, findings: null })) };
+    expect(since(many, policy, vuls(1))).toMatchObject({ verdict: 'fail' });
+  });
+
+  test('a finding whose waiver is gone is new', () => {
+    const waived = `${policy}waivers:\n  - {id: W, rule: r, reason: x, owner: y, expires: 2027-01-01, where: 'vulnerability == "CVE-2"'}\n`;
+    expect(since(baseline(waived, vuls(1, 2)), policy, vuls(1, 2))).toMatchObject({
+      verdict: 'fail',
+      rules: [{ since: { new: 1 } }],
+    });
+  });
+
+  test('a rule fails if, and only if, something that breaks it is new or there is more of it', () => {
+    const numbers = fc.array(fc.record({ n: fc.integer({ min: 1, max: 6 }), image: fc.constantFrom('a', 'b', 'c') }), {
+      maxLength: 12,
+    });
+    const given = fc.record({ old: numbers, now: numbers, max: fc.integer({ min: 0, max: 3 }), per: fc.boolean() });
+    const key = ({ n, image }: { n: number; image: string }) => `${image} ${n}`;
+    fc.assert(
+      fc.property(given, ({ old, now, max, per }) => {
+        const text = `rules:\n  - {id: r, on: vulnerabilities, max: ${max}${per ? ', per: [image]' : ''}}\n`;
+        const rows = (list: typeof old) => ({ vulnerabilities: list.map(({ n, image }) => vul(n, image)) });
+        const breaking = (list: typeof old) =>
+          [...Map.groupBy(list, ({ image }) => (per ? image : '')).values()].filter((of) => of.length > max).flat();
+        const [bad, before] = [breaking(now), breaking(old)];
+        const known = new Set(before.map(key));
+        const fresh = bad.filter((one) => !known.has(key(one)));
+        const evaluation = since(baseline(text, rows(old)), text, rows(now));
+        expect(evaluation.verdict).toBe(fresh.length > 0 || bad.length > before.length ? 'fail' : 'pass');
+        const gone = [...known].filter((one) => !bad.some((finding) => key(finding) === one));
+        expect(evaluation.rules[0]?.since).toEqual({ new: fresh.length, fixed: gone.length, before: before.length });
+        if (evaluation.verdict !== 'fail' || fresh.length === 0) return;
+        expect(evaluation.wayToGreen?.of).toBe(fresh.length);
+        const shown = new Set(
+          evaluation.rules[0]?.findings.map(({ fields }) => `${fields.image} ${String(fields.vulnerability).slice(4)}`),
+        );
+        expect(shown).toEqual(new Set(fresh.map(key)));
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('a baseline as a file', () => {
+  test('is small, sorted, one finding a line, and the same whatever the order of rows', () => {
+    const text = renderBaseline(baseline(policy, vuls(3, 1, 2)));
+    expect(text).toBe(renderBaseline(baseline(policy, vuls(1, 2, 3))));
+    expect(text.split('\n').filter((line) => /^ +"[0-9a-f]{12}",?$/.test(line))).toHaveLength(3);
+    expect(parseBaseline(text, 'b.json')).toEqual(baseline(policy, vuls(1, 2, 3)));
+  });
+
+  test.each([
+    ['{', 'baseline b.json: is not JSON'],
+    ['{}', 'baseline b.json: version is not as gate --write-baseline writes it'],
+    ['[]', 'baseline b.json: the file is not as gate --write-baseline writes it'],
+  ])('%s is refused', (text, message) => {
+    expect(() => parseBaseline(text, 'b.json')).toThrow(message);
+  });
+
+  test('is not made of a report that does not suffice', () => {
+    const options = { track: 'baseline' } as const;
+    const evaluation = evaluate(policy, { lists: { vulnerabilities: { reported: 3 } }, subject: { digest }, options });
+    expect(baselineOf(evaluation, policyOf(policy).rules)).toBeUndefined();
+    const stale = evaluate(policy, { facts: { scannedAtMs: 0 }, subject: { digest }, options });
+    expect(baselineOf(stale, policyOf(policy).rules)).toBeUndefined();
+  });
+});

@@ -1,5 +1,5 @@
 import type { Cause } from './deliveries.ts';
-import type { Evaluation, KeptFinding, Reason } from './evaluation.ts';
+import type { KeptFinding, Reason } from './evaluation.ts';
 import type { FindingKind } from './report.ts';
 import type { RuleSeverity } from './severity.ts';
 
@@ -66,10 +66,7 @@ export type Notice = {
   readonly source: string;
   /** Epoch milliseconds. */
   readonly atMs: number;
-} & (
-  | { readonly about: 'cluster'; readonly evaluation: Evaluation }
-  | { readonly about: 'source'; readonly reasons: readonly Reason[] }
-  /** What changed in one cluster. */
+} /** What changed in one cluster. */ & (
   | ({ readonly about: 'alerts' } & ClusterNews)
   /**
    * What stands in several clusters: `first`, at the first look at them or after the memory of earlier looks was lost;

@@ -67,8 +67,7 @@ export function collectorOf(world: Scripted): Collector {
 }
 
 function clustersOf(notice: Notice): readonly ClusterNews[] {
-  if (notice.about === 'alerts') return [notice];
-  return notice.about === 'digest' ? notice.clusters : [];
+  return notice.about === 'alerts' ? [notice] : notice.clusters;
 }
 
 function heardOf(step: number, receiver: string, notice: Notice): Heard[] {

@@ -220,7 +220,6 @@ function routesOf(routes: NonNullable<ScriptedOptions['routes']>): RouteTable {
 export function linesOf(receiver: string, notice: Notice): string[] {
   const line = (cluster: string, news: AlertNews) => `${receiver}: ${lineOf(cluster, news)}`;
   if (notice.about === 'alerts') return notice.news.map((news) => line(notice.cluster.name, news));
-  if (notice.about !== 'digest') return [`${receiver}: ${notice.about}`];
   return notice.clusters.flatMap(({ cluster, news }) =>
     news.map((one) => `digest ${notice.why} ${line(cluster.name, one)}`),
   );

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AlertNews, Notice } from '../../lib/core/notice.ts';
 import { type PostableAlert, renderAlertmanager } from '../../lib/core/render/alertmanager.ts';
-import { hostileAlerts, hostileDigest, hostileEvaluation, hostileText } from '../fixtures/render/hostile.ts';
+import { hostileAlerts, hostileDigest } from '../fixtures/render/hostile.ts';
 import {
   alerts,
   blind,
@@ -15,13 +15,13 @@ import {
   reminder,
   worse,
 } from '../fixtures/render/news-samples.ts';
-import { atMs, evaluation, failing, notice, passing, rule, source, vulnerability } from '../fixtures/render/samples.ts';
+import { atMs, vulnerability } from '../fixtures/render/samples.ts';
 import { unsafe } from '../fixtures/render/slack-limits.ts';
 
 const untilMs = atMs + 7 * dayMs;
 const until = new Date(untilMs).toISOString();
 
-test.each(Object.entries({ changes, worse, blind, source, failing: notice(failing) } as Record<string, Notice>))(
+test.each(Object.entries({ changes, worse, blind } as Record<string, Notice>))(
   'the whole list: %s',
   async (name, told) => {
     const text = `${JSON.stringify(renderAlertmanager(told, untilMs), null, 2)}\n`;
@@ -91,48 +91,6 @@ test('a digest is all of its alerts', () => {
     ['2026-10-14T05:33:10.000Z', until],
     ['2026-11-21T05:33:10.000Z', until],
   ]);
-});
-
-describe('without a memory', () => {
-  test('of a cluster its broken rules fire, by group where they have groups, and that it cannot be judged', () => {
-    const told = renderAlertmanager(notice(failing), untilMs);
-
-    expect(told.map(({ labels }) => `${labels.rule} ${labels.group_image ?? ''}`)).toEqual([
-      'medium-budget registry/shop/checkout',
-      'medium-budget registry/shop/cart_api',
-      'no-high-vulnerabilities ',
-      'no-privileged-containers ',
-      'baseline ',
-      'failed-checks ',
-    ]);
-    expect(told.every(({ startsAt, endsAt }) => startsAt === new Date(atMs).toISOString() && endsAt === until)).toBe(
-      true,
-    );
-    expect(told[2]?.annotations.description).toMatch(
-      /^• Critical CVE-2026-1001 in openssl 1\.1\.1k, .*\nand 3\d more$/s,
-    );
-    expect(renderAlertmanager(notice(passing), untilMs)).toEqual([]);
-  });
-
-  test('groups that are not named are an alert of the rule', () => {
-    const groups = [{ key: { image: 'a' }, count: 3, waived: 0 }];
-    const told = evaluation({
-      rules: [rule('vulnerabilities', { count: 9, per: ['image'], groups, omittedGroups: 2 })],
-    });
-
-    const summaries = renderAlertmanager(notice(told), untilMs).map(({ annotations }) => annotations.summary);
-    expect(summaries).toEqual([
-      'prod-eu: a-rule (high) broken: 3 found, 0 allowed',
-      'prod-eu: a-rule (high) broken: 2 more groups over the 0 allowed',
-    ]);
-  });
-
-  test('a source that could not be looked at', () => {
-    const [told] = renderAlertmanager(source, untilMs);
-
-    expect(told?.labels).toMatchObject({ alertname: 'PortcullisSourceUnreachable', source: 'prod' });
-    expect(told?.annotations.description).toMatch(/^• source-unreachable: HSS in ap-southeast-1 gave no answer/);
-  });
 });
 
 test('times that no calendar of four digits has, ends before beginnings, and ends to come are made to fit', () => {
@@ -210,19 +168,9 @@ describe('whatever the texts', () => {
     );
   });
 
-  test('digests, clusters and sources: well-formed and harmless', () => {
-    const evaluations = fc
-      .tuple(hostileEvaluation, hostileText)
-      .map(([told, name]) => ({ ...notice(told), source: name }));
-    const sources = fc.tuple(fc.array(hostileText, { maxLength: 9 }), hostileText).map(([messages, name]) => ({
-      id: 'n-1',
-      source: name,
-      atMs,
-      about: 'source' as const,
-      reasons: messages.map((message) => ({ kind: 'source-unreachable' as const, message })),
-    }));
+  test('digests: well-formed and harmless', () => {
     fc.assert(
-      fc.property(fc.oneof(hostileDigest, evaluations, sources), (told) => {
+      fc.property(hostileDigest, (told) => {
         for (const alert of renderAlertmanager(told, untilMs)) expectWellFormed(alert);
       }),
       { numRuns: 80, endOnFailure: true },

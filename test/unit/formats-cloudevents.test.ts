@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { renderCloudEvent } from '../../lib/core/render/cloudevents.ts';
 import { documentBytes, renderWebhook } from '../../lib/core/render/webhook.ts';
-import { hostileAlerts, hostileDigest, hostileEvaluation, hostileText } from '../fixtures/render/hostile.ts';
+import { hostileAlerts, hostileDigest } from '../fixtures/render/hostile.ts';
 import { alerts, blind, changes, first, news } from '../fixtures/render/news-samples.ts';
-import { failing, notice, source, vulnerability } from '../fixtures/render/samples.ts';
+import { vulnerability } from '../fixtures/render/samples.ts';
 
 test('the whole event', async () => {
   const text = `${JSON.stringify(renderCloudEvent(blind), null, 2)}\n`;
@@ -13,8 +13,6 @@ test('the whole event', async () => {
 });
 
 test.each([
-  { told: notice(failing), type: 'portcullis.evaluation', subject: 'prod-eu' },
-  { told: source, type: 'portcullis.source', subject: undefined },
   { told: changes, type: 'portcullis.alerts', subject: 'prod-us' },
   { told: { ...changes, cluster: { id: 'c-1', name: '' } }, type: 'portcullis.alerts', subject: 'c-1' },
   { told: { ...changes, cluster: { id: '', name: '' } }, type: 'portcullis.alerts', subject: undefined },
@@ -45,11 +43,8 @@ test('the document makes room for the envelope', () => {
 });
 
 test('whatever the texts: at most 64 KiB, and attributes as the specification asks', () => {
-  const evaluations = fc
-    .tuple(hostileEvaluation, hostileText)
-    .map(([told, name]) => ({ ...notice(told), source: name }));
   fc.assert(
-    fc.property(fc.oneof(evaluations, hostileAlerts, hostileDigest), (told) => {
+    fc.property(fc.oneof(hostileAlerts, hostileDigest), (told) => {
       const { data, ...attributes } = renderCloudEvent(told);
 
       expect(Buffer.byteLength(JSON.stringify({ ...attributes, data }))).toBeLessThanOrEqual(documentBytes);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AlertNews, Notice } from '../../lib/core/notice.ts';
 import type { Account } from '../../lib/core/render/slack.ts';
-import { renderSlack, renderSlackPlain, type SlackMessage } from '../../lib/core/render/slack.ts';
+import { renderSlack, renderSlackPlain, type SlackMessage, type SlackPayload } from '../../lib/core/render/slack.ts';
 import { hostileAlerts, hostileDigest } from '../fixtures/render/hostile.ts';
 import {
   type AlertsNotice,
@@ -209,6 +209,28 @@ describe.each([
     );
   });
 
+  test('a hundred thousand findings of one alert', () => {
+    const findings = Array.from({ length: 20 }, (_, i) => vulnerability(i));
+    const many = alerts({ news: [news({ findings, omitted: 99_980 })] });
+    const message = render(many);
+
+    expect(slackProblems(message.payload)).toEqual([]);
+    expectAllAlertsTold(message, many);
+    expect(message.accounts).toMatchObject([{ total: 100_000, shown: 5, counted: 99_995 }]);
+  });
+
+  test('a reason of any length is told, cut', () => {
+    const reasons = Array.from({ length: 9 }, () => ({
+      kind: 'report-stale' as const,
+      message: 'long '.repeat(1_000),
+      rules: ['a'],
+    }));
+    const { payload } = render(alerts({ news: [news({ rule: '', reasons })] }));
+
+    expect(JSON.stringify(payload)).toMatch(/`report-stale` long long .*…/);
+    expect(slackProblems(payload)).toEqual([]);
+  });
+
   test('ten thousand alerts in one cluster, and a thousand clusters', () => {
     const many = alerts({
       news: Array.from({ length: 10_000 }, (_, i) =>
@@ -346,4 +368,38 @@ test('news about ourselves does not speak of a cluster, a policy or a pass', () 
 
   expect(text).toContain('This is about Portcullis itself');
   expect(text).not.toMatch(/policy|pass|judged/i);
+});
+
+test('no long name crowds what is told out of the header', () => {
+  const long = alerts({ cluster: { id: '', name: 'c'.repeat(100_000) }, news: [news({ rule: 'r'.repeat(64) })] });
+
+  expect(headerOf(long)).toMatch(/^🔴 c+…: 1 new$/u);
+});
+
+test('the checker of this suite finds what Slack would refuse', () => {
+  const section = (text: string): SlackPayload => ({
+    text: 'x',
+    blocks: [{ type: 'section', text: { type: 'mrkdwn', text, verbatim: true } }],
+    unfurl_links: false,
+    unfurl_media: false,
+  });
+
+  expect(slackProblems(section('fine'))).toEqual([]);
+  for (const bad of [
+    '',
+    'x'.repeat(3_001),
+    '<!channel>',
+    'a & b',
+    '@here',
+    '`open',
+    '*open',
+    '~no~',
+    'a\u202eb',
+    '\ud83d',
+  ]) {
+    expect(slackProblems(section(bad)), bad.slice(0, 20)).not.toEqual([]);
+  }
+  const block = section('x').blocks?.[0];
+  expect(slackProblems({ ...section('x'), blocks: block ? Array(51).fill(block) : [] })).not.toEqual([]);
+  expect(slackProblems({ ...section('x'), blocks: [] })).not.toEqual([]);
 });

@@ -125,6 +125,18 @@ test('when there is no room, the most urgent alerts are there, then the first fi
   expectAllListedOrCounted(alertsDocument(few), few);
 });
 
+test('a finding or a reason of absurd size hides only itself, and is counted', () => {
+  const huge = 'x'.repeat(100_000);
+  const findings = [vulnerability(1, { description: huge }), vulnerability(2)];
+  const reasons = [huge, 'short'].map((message) => ({ kind: 'report-stale' as const, message }));
+  const document = alertsDocument(alerts({ news: [news({ findings }), news({ rule: '', reasons })] }));
+
+  expect(document.alerts).toMatchObject([
+    { count: 2, omitted: 1, findings: [{ vulnerability: 'CVE-2026-1002' }] },
+    { reasons: [{ message: 'short' }], reasons_omitted: 1 },
+  ]);
+});
+
 test('of a thousand clusters the worst are there, and what is left out is counted', () => {
   const wide = digest(
     'first',

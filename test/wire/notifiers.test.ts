@@ -14,15 +14,15 @@ import { createHttp, type Timeouts } from '../../lib/http/request.ts';
 import type { Attempts, SecretSource } from '../../lib/notifiers/attempts.ts';
 import { createSlackNotifier } from '../../lib/notifiers/slack.ts';
 import { createWebhookNotifier, type WebhookFormat } from '../../lib/notifiers/webhook.ts';
-import { changes, first } from '../fixtures/render/news-samples.ts';
-import { evaluation, failing, notice, rule, source, vulnerability } from '../fixtures/render/samples.ts';
+import { alerts, changes, first, news } from '../fixtures/render/news-samples.ts';
+import { vulnerability } from '../fixtures/render/samples.ts';
 import { slackProblems } from '../fixtures/render/slack-limits.ts';
 import { type Reply, type Seen, type StubServer, startServer } from '../support/http-server.ts';
 
 const canary = 'CANARY7Qm2xK9d';
 const path = `/services/T0/B0/${canary}`;
 const signingSecret = `whsec_${Buffer.from(canary).toString('base64')}`;
-const told = notice(failing);
+const told = changes;
 
 const http = createHttp();
 afterAll(() => http.close());
@@ -132,22 +132,19 @@ function cutOff(_seen: Seen, response: { socket: { destroy(): void } | null }): 
 
 describe.each([slack, webhook, cloudEvents, alertmanager])('$kind', ({ kind, contentType, create, arrived }) => {
   test.each([
-    { what: 'a cluster that fails', sent: told },
-    { what: 'a source that could not be looked at', sent: source },
     { what: 'what changed in a cluster', sent: changes },
     { what: 'what stands in several clusters', sent: first },
     {
       what: 'a hundred thousand violations with names of any length',
-      sent: notice(
-        evaluation({
-          rules: [
-            rule('vulnerabilities', {
-              findings: Array.from({ length: 50 }, (_, i) => vulnerability(i, { image: '<!channel>'.repeat(10_000) })),
-              count: 100_000,
-            }),
-          ],
-        }),
-      ),
+      sent: alerts({
+        news: [
+          news({
+            findings: Array.from({ length: 20 }, (_, i) => vulnerability(i, { image: '<!channel>'.repeat(10_000) })),
+            count: 100_000,
+            omitted: 99_980,
+          }),
+        ],
+      }),
     },
   ])('delivers $what', async ({ sent }) => {
     const server = await startServer();
@@ -440,11 +437,11 @@ describe('webhook alone', () => {
         signingSecret: async () => new Secret(`${next} ${signingSecret}\n`),
         format,
       });
-      await notifier.deliver(changes, 0);
+      await notifier.deliver(told, 0);
 
       const { body = '', headers } = server.seen[0] ?? {};
       const signed = headers as Record<string, string>;
-      expect(headers?.['webhook-id']).toBe(changes.id);
+      expect(headers?.['webhook-id']).toBe(told.id);
       for (const secret of [next, signingSecret]) {
         expect(new Webhook(secret).verify(body, signed)).toEqual(JSON.parse(body));
         expect(() => new Webhook(secret).verify(`${body} `, signed)).toThrow();
@@ -528,8 +525,8 @@ describe('alertmanager alone', () => {
     const notifier = alertmanager.create({ url: server.origin + path });
     const lateMs = told.atMs + 40 * 86_400_000;
 
-    await notifier.deliver(changes, told.atMs);
-    await notifier.deliver(changes, lateMs);
+    await notifier.deliver(told, told.atMs);
+    await notifier.deliver(told, lateMs);
 
     const [inTime, late] = server.seen.map(({ body }) => JSON.parse(body)[0].endsAt);
     expect(inTime).toBe(new Date(told.atMs + validForMs).toISOString());

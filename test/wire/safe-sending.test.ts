@@ -11,7 +11,7 @@ import { createGuard, type Reach } from '../../lib/http/addresses.ts';
 import { createHttp, HttpError, type HttpRequest, readText } from '../../lib/http/request.ts';
 import { createSlackNotifier } from '../../lib/notifiers/slack.ts';
 import { createWebhookNotifier } from '../../lib/notifiers/webhook.ts';
-import { failing, notice } from '../fixtures/render/samples.ts';
+import { changes } from '../fixtures/render/news-samples.ts';
 import { configOf, startWorld } from '../support/world.ts';
 
 const path = '/services/T0/B0/CANARY7Qm2xK9d';
@@ -135,7 +135,7 @@ describe.each<{ kind: string; create: (given: Given) => Notifier }>([
       const url = `${scheme}://hooks.example:${door.port}${path}`;
 
       const error = await create({ url, lookup, clock })
-        .deliver(notice(failing), 0)
+        .deliver(changes, 0)
         .catch((reason: unknown) => reason);
 
       const why = scheme === 'https' ? `resolves to ${byAllow}` : 'plain http: use https, or say insecure: true';
@@ -151,7 +151,7 @@ describe.each<{ kind: string; create: (given: Given) => Notifier }>([
     const { lookup } = dns(['127.0.0.1']);
     const url = `http://hooks.example:${door.port}${path}`;
 
-    await create({ url, lookup, reach: { insecure: true } }).deliver(notice(failing), 0);
+    await create({ url, lookup, reach: { insecure: true } }).deliver(changes, 0);
 
     expect(door.requests).toEqual([`POST hooks.example:${door.port}${path}`]);
   });
@@ -312,7 +312,7 @@ describe('composed', () => {
     };
     const app = await compose(await loadConfig(world.configFile), { env, clock, log: () => {} });
     onTestFinished(() => app.close());
-    const deliver = async (name: string) => (await app.notifiers()).get(name)?.deliver(notice(failing), 0);
+    const deliver = async (name: string) => (await app.notifiers()).get(name)?.deliver(changes, 0);
 
     for (const name of ['soc', 'soc', 'chat']) await deliver(name);
     expect(clock.slept).toEqual([]);

@@ -1,10 +1,7 @@
-import { alertFingerprint } from '../alerts.ts';
 import type { Notice } from '../notice.ts';
-import { worstSeverity } from '../severity.ts';
-import { evaluationEntries } from './alertmanager-evaluation.ts';
 import { newsEntry } from './alertmanager-news.ts';
-import { type Entry, reasonLines } from './alertmanager-parts.ts';
-import { labelText, plainText } from './escape.ts';
+import type { Entry } from './alertmanager-parts.ts';
+import { labelText } from './escape.ts';
 
 /** What `POST /api/v2/alerts` of a Prometheus Alertmanager takes a list of. */
 export interface PostableAlert {
@@ -49,30 +46,8 @@ export function renderAlertmanager(notice: Notice, validUntilMs: number): readon
 }
 
 function entriesOf(notice: Notice): readonly Entry[] {
-  const { atMs } = notice;
-  switch (notice.about) {
-    case 'alerts':
-      return notice.news.map((item) => newsEntry(item, notice, atMs));
-    case 'digest':
-      return notice.clusters.flatMap((cluster) => cluster.news.map((item) => newsEntry(item, cluster, atMs)));
-    case 'cluster':
-      return evaluationEntries(notice.evaluation, atMs);
-    case 'source':
-      return [sourceEntry(notice)];
-  }
-}
-
-function sourceEntry({ source, reasons, atMs }: Extract<Notice, { about: 'source' }>): Entry {
-  return {
-    alertname: 'PortcullisSourceUnreachable',
-    // Which rules it hides is not known here.
-    labels: { severity: worstSeverity([]) },
-    fingerprint: alertFingerprint(`source ${source}`, '', {}),
-    summary: `Source ${plainText(source, 100)} could not be looked at: nothing is known of its clusters`,
-    lines: (max) => reasonLines(reasons, max),
-    annotations: {},
-    startsAtMs: atMs,
-  };
+  const clusters = notice.about === 'alerts' ? [notice] : notice.clusters;
+  return clusters.flatMap((cluster) => cluster.news.map((item) => newsEntry(item, cluster, notice.atMs)));
 }
 
 function present(texts: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

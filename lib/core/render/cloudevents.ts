@@ -43,7 +43,5 @@ export function renderCloudEvent(notice: Notice): CloudEvent {
 }
 
 function subjectOf(notice: Notice): string {
-  if (notice.about === 'source' || notice.about === 'digest') return '';
-  const { id, name } = notice.about === 'cluster' ? notice.evaluation.cluster : notice.cluster;
-  return name || id;
+  return notice.about === 'alerts' ? notice.cluster.name || notice.cluster.id : '';
 }

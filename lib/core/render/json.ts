@@ -3,14 +3,14 @@ import { type FieldType, type FindingKind, fields, listNames } from '../report.t
 import { jsonText } from './escape.ts';
 import { isoTime } from './words.ts';
 
-/** What `--format json`, the gate's answer and the webhook document hold. Version 1. */
-export type Result = ReturnType<typeof resultOf>;
-
 export function renderJson(evaluation: Evaluation): string {
   return `${jsonText(resultOf(evaluation), 2)}\n`;
 }
 
-/** The keys and their order are a contract. What the report lacks is null; what does not apply to a rule is absent. */
+/**
+ * What `--format json` and the gate's answer hold: version 1. The keys and their order are a contract. What the report
+ * lacks is null; what does not apply to a rule is absent.
+ */
 export function resultOf(evaluation: Evaluation) {
   const { cluster, report, policy } = evaluation;
   return {
@@ -42,7 +42,7 @@ export function reasonEntry({ kind, message, list, rules }: Reason) {
   return { kind, message, ...(list && { list }), ...(rules && { rules: [...rules] }) };
 }
 
-export function ruleEntry(rule: RuleResult) {
+function ruleEntry(rule: RuleResult) {
   return {
     id: rule.id,
     on: rule.on,

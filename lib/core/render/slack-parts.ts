@@ -18,13 +18,11 @@ export interface Content {
 /**
  * Shown + counted = total.
  *
- * - of a notice about a cluster, for every broken rule: its findings
- * - of one about alerts, for every alert: the findings that came and those that went, or, of a cluster that cannot be
- *   judged, the reasons
+ * - of a notice about alerts, for every alert: the findings that came and those that went, or, of a cluster that cannot
+ *   be judged, the reasons
  * - of a digest, for every cluster: its alerts; their findings are all told as numbers
  */
 export interface Account {
-  readonly rule?: string;
   /** The alert's fingerprint. */
   readonly alert?: string;
   /** The cluster's id, or its name if it has none. */
@@ -37,7 +35,6 @@ export interface Account {
 }
 
 export const marks = {
-  pass: '🟢',
   fail: '🔴',
   undetermined: '🟡',
   warn: '🟠',
@@ -98,10 +95,6 @@ export function sectionsWithin<T>(
     accounts.push({ ...of, total, shown: 0, counted: total });
   }
   return { texts, accounts };
-}
-
-export function reasonsText(title: string, reasons: readonly Reason[], max: number): string {
-  return [`*${title}*`, ...reasonLines(reasons, max - 40).lines].join('\n');
 }
 
 export function reasonLines(reasons: readonly Reason[], max: number): ReturnType<typeof fitLines> {

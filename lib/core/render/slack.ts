@@ -1,9 +1,8 @@
 import type { Notice } from '../notice.ts';
 import { plainText, slackCode, slackText } from './escape.ts';
 import { alertsContent } from './slack-alerts.ts';
-import { clusterContent } from './slack-cluster.ts';
 import { digestContent } from './slack-digest.ts';
-import { type Account, type Content, limits, marks, reasonsText } from './slack-parts.ts';
+import { type Account, type Content, limits } from './slack-parts.ts';
 
 export type { Account } from './slack-parts.ts';
 
@@ -79,27 +78,7 @@ export function renderSlackPlain(notice: Notice, refusal?: string): SlackMessage
 
 /** @param budget characters of all texts together */
 function contentOf(notice: Notice, budget: number): Content {
-  switch (notice.about) {
-    case 'cluster':
-      return clusterContent(notice, budget);
-    case 'source':
-      return sourceContent(notice, budget);
-    case 'alerts':
-      return alertsContent(notice, budget);
-    case 'digest':
-      return digestContent(notice, budget);
-  }
-}
-
-function sourceContent({ id, source, reasons }: Extract<Notice, { about: 'source' }>, budget: number): Content {
-  const lead = 'None of its clusters were judged. That is not a pass: nothing is known about them.';
-  return {
-    title: (name) => `${marks.undetermined} Source ${name(source)} could not be looked at`,
-    headlines: reasons.slice(0, 3).map(({ message }) => `• ${slackText(message, 500)}`),
-    sections: [lead, reasonsText('Why', reasons, Math.min(limits.section, budget / 2))],
-    footer: [`notice ${slackCode(id, 70)}`],
-    accounts: [],
-  };
+  return notice.about === 'alerts' ? alertsContent(notice, budget) : digestContent(notice, budget);
 }
 
 function mrkdwn(text: string): Mrkdwn {

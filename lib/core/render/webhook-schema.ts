@@ -61,76 +61,6 @@ const head = {
   source: z.string().check(is('name of the source in the config')),
 };
 
-const Rule = z
-  .strictObject({
-    id: z.string(),
-    on: Kind,
-    severity: Severity,
-    enforce: z.enum(['block', 'warn', 'observe']),
-    status: z.enum(['pass', 'fail', 'warn', 'observed', 'undetermined']),
-    count: Count,
-    max: Count,
-    waived: Count,
-    findings: z.array(Finding).check(is('worst first')),
-    omitted: Count.check(is('findings beyond those: together they are count')),
-    evidence: z.enum(['listed', 'reported']),
-    message: z.optional(z.string()),
-    line: z.int(),
-    per: z.optional(z.array(z.string())),
-    groups: z.optional(z.array(z.strictObject({ key: Values, count: Count, waived: Count }))),
-    omitted_groups: z.optional(Count),
-  })
-  .check(z.meta({ id: 'rule' }));
-
-const Result = z
-  .strictObject({
-    version: z.literal(1),
-    verdict: z.enum(['pass', 'fail', 'undetermined']),
-    cluster: z.strictObject({ id: z.string(), name: z.string(), category: z.string() }),
-    report: z.strictObject({
-      id: z.string(),
-      scanned_at: Time,
-      age_seconds: z.nullable(z.number()),
-      digest: z.string(),
-    }),
-    policy: z.strictObject({ name: z.string(), digest: z.string() }),
-    evaluated_at: Time,
-    rules: z.array(Rule),
-    reasons: z.array(Reason),
-    waivers: z.array(
-      z.strictObject({
-        id: z.string(),
-        status: z.enum(['used', 'unused', 'expired', 'pending', 'over-broad']),
-        count: Count,
-      }),
-    ),
-    counts: z.record(z.string(), z.strictObject({ reported: z.nullable(Count), listed: Count })),
-    notes: z.array(z.strictObject({ message: z.string(), list: z.optional(List) })),
-  })
-  .check(z.meta({ id: 'result', description: 'what `gate --format json` prints' }));
-
-export const EvaluationDocument = z
-  .strictObject({
-    ...head,
-    type: z.literal('portcullis.evaluation'),
-    result: Result,
-    left_out: z
-      .strictObject({ rules: Count, reasons: Count, waivers: Count, notes: Count })
-      .check(is('entries that had no room')),
-  })
-  .check(is('what a cluster looks like now'));
-export type EvaluationDocument = z.infer<typeof EvaluationDocument>;
-
-export const SourceDocument = z
-  .strictObject({
-    ...head,
-    type: z.literal('portcullis.source'),
-    reasons: z.array(Reason),
-    left_out: Count.check(is('reasons that had no room')),
-  })
-  .check(is('a source that could not be looked at: nothing is known of its clusters'));
-export type SourceDocument = z.infer<typeof SourceDocument>;
-
 export const AlertEntry = z
   .strictObject({
     fingerprint: Fingerprint,
@@ -224,12 +154,7 @@ export const DigestDocument = z
   .check(is('what stands in several clusters'));
 export type DigestDocument = z.infer<typeof DigestDocument>;
 
-export const WebhookDocument = z.discriminatedUnion('type', [
-  EvaluationDocument,
-  SourceDocument,
-  AlertsDocument,
-  DigestDocument,
-]);
+export const WebhookDocument = z.discriminatedUnion('type', [AlertsDocument, DigestDocument]);
 export type WebhookDocument = z.infer<typeof WebhookDocument>;
 
 /** For receivers. It lets keys pass that it does not know: a later version of the same number may have some. */

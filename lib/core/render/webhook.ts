@@ -1,7 +1,5 @@
 import type { Notice } from '../notice.ts';
-import { reasonEntry } from './json.ts';
 import { bytesOf, roomOf, shortName } from './room.ts';
-import { evaluationPart } from './webhook-evaluation.ts';
 import { alertsPart, digestPart } from './webhook-news.ts';
 import type { WebhookDocument } from './webhook-schema.ts';
 import { isoTime } from './words.ts';
@@ -21,16 +19,7 @@ export function renderWebhook(notice: Notice, maxBytes = documentBytes): Webhook
   // The braces, the keys and the numbers that are not known yet.
   const room = roomOf(maxBytes - bytesOf(head) - 512);
 
-  switch (notice.about) {
-    case 'cluster':
-      return { ...head, type: 'portcullis.evaluation', ...evaluationPart(notice.evaluation, room) };
-    case 'source': {
-      const reasons = notice.reasons.map(reasonEntry).filter(room);
-      return { ...head, type: 'portcullis.source', reasons, left_out: notice.reasons.length - reasons.length };
-    }
-    case 'alerts':
-      return { ...head, type: 'portcullis.alerts', ...alertsPart(notice, room) };
-    case 'digest':
-      return { ...head, type: 'portcullis.digest', ...digestPart(notice, room) };
-  }
+  return notice.about === 'alerts'
+    ? { ...head, type: 'portcullis.alerts', ...alertsPart(notice, room) }
+    : { ...head, type: 'portcullis.digest', ...digestPart(notice, room) };
 }

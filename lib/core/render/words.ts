@@ -147,11 +147,6 @@ export function summaryOf({ rules, verdict }: Evaluation): string {
   return rules.length === 1 ? 'the rule holds' : `all ${rules.length} rules hold`;
 }
 
-/** Broken rules, those that block first, then by severity, then as in the policy. */
-export function brokenWorstFirst(rules: readonly RuleResult[]): readonly RuleResult[] {
-  return byUrgency(rules.filter(isBroken));
-}
-
 const urgency: readonly RuleStatus[] = ['fail', 'undetermined', 'warn', 'observed', 'pass'];
 
 export function byUrgency(rules: readonly RuleResult[]): readonly RuleResult[] {
@@ -170,7 +165,7 @@ export function excess(rule: RuleResult): string {
   return `${found}, ${groups} over the ${quantity(rule.max)} allowed per ${rule.per.join(', ')}`;
 }
 
-export function brokenGroups(rule: RuleResult): number {
+function brokenGroups(rule: RuleResult): number {
   return (rule.groups?.length ?? 0) + (rule.omittedGroups ?? 0);
 }
 

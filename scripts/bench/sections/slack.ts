@@ -32,8 +32,8 @@ export const slack: Section = {
       table: table(
         ['step', 'ms of CPU time'],
         [
-          ['evaluate: findings in memory to the worst 100', number(evaluateMs)],
-          ['render: the evaluation to the payload as JSON', number(renderMs)],
+          ['evaluate, tracked as scan does it: findings in memory to the worst 100', number(evaluateMs)],
+          ['tell: the evaluation to the alert, what is owed of it and the payload as JSON', number(renderMs)],
           ['both', number(ms)],
         ],
       ),

@@ -1,4 +1,12 @@
-import type { BrokenGroup, Evaluation, KeptFinding, Reason, RuleResult } from '../evaluation.ts';
+import type {
+  BrokenGroup,
+  Evaluation,
+  KeptFinding,
+  Reason,
+  RuleResult,
+  WaiverResult,
+  WayToGreen,
+} from '../evaluation.ts';
 import { type FieldType, type FindingKind, fields, listNames } from '../report.ts';
 import { jsonText } from './escape.ts';
 import { isoTime } from './words.ts';
@@ -24,10 +32,12 @@ export function resultOf(evaluation: Evaluation) {
       digest: report.digest,
     },
     policy: { name: policy.name, digest: policy.digest },
+    ...(evaluation.baseline && { baseline: baselineEntry(evaluation.baseline) }),
     evaluated_at: isoTime(evaluation.evaluatedAtMs),
     rules: evaluation.rules.map(ruleEntry),
     reasons: evaluation.reasons.map(reasonEntry),
-    waivers: evaluation.waivers.map(({ id, status, count }) => ({ id, status, count })),
+    waivers: evaluation.waivers.map(waiverEntry),
+    ...(evaluation.wayToGreen && { way_to_green: wayEntry(evaluation.wayToGreen) }),
     counts: Object.fromEntries(
       listNames.map((list) => {
         const { reported, listed } = evaluation.counts[list];
@@ -54,7 +64,14 @@ function ruleEntry(rule: RuleResult) {
     waived: rule.waived,
     findings: rule.findings.map((finding) => findingEntry(rule.on, finding)),
     omitted: rule.omitted,
+    ...(rule.waivedFindings.length > 0 && {
+      waived_findings: rule.waivedFindings.map((finding) => ({
+        ...findingEntry(rule.on, finding),
+        waiver: finding.waiver,
+      })),
+    }),
     evidence: rule.evidence,
+    ...(rule.since && { since: { new: rule.since.new, fixed: rule.since.fixed, before: rule.since.before } }),
     ...(rule.message !== undefined && { message: rule.message }),
     line: rule.line,
     ...(rule.per && {
@@ -62,6 +79,44 @@ function ruleEntry(rule: RuleResult) {
       groups: (rule.groups ?? []).map((group) => groupEntry(rule.on, group)),
       omitted_groups: rule.omittedGroups ?? 0,
     }),
+  };
+}
+
+function baselineEntry({ reportId, scannedAtMs, digest }: NonNullable<Evaluation['baseline']>) {
+  return { report: { id: reportId, scanned_at: isoTime(scannedAtMs), digest } };
+}
+
+function waiverEntry(waiver: WaiverResult) {
+  const { id, status, count, rule, owner, ticket, expiresAtMs, isExpiring, maxFindings, fixable } = waiver;
+  return {
+    id,
+    status,
+    count,
+    rule,
+    owner,
+    ...(ticket !== undefined && { ticket }),
+    expires_at: isoTime(expiresAtMs),
+    expiring: isExpiring,
+    ...(maxFindings !== undefined && { max_findings: maxFindings }),
+    ...(fixable !== undefined && { fixable }),
+  };
+}
+
+/** The first few of the way: a pipeline acts on one at a time. */
+const shownSteps = 10;
+
+function wayEntry({ steps, omitted, of }: WayToGreen) {
+  const shown = steps.slice(0, shownSteps);
+  return {
+    of,
+    steps: shown.map(({ on, subject, advice, clears, rules }) => ({
+      on,
+      subject,
+      ...(advice !== undefined && { advice }),
+      clears,
+      rules,
+    })),
+    omitted: omitted + steps.length - shown.length,
   };
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { GateRequest } from '../lib/app/gate.ts';
 import { InputError } from '../lib/core/errors.ts';
+import { parseImagePattern } from '../lib/core/images.ts';
 import { Duration } from '../lib/core/policy/schema.ts';
 import { terminalText } from '../lib/core/render/escape.ts';
 import { hint } from '../lib/core/suggest.ts';
@@ -8,15 +9,25 @@ import { hint } from '../lib/core/suggest.ts';
 const Fields = z.strictObject({
   cluster: z.string().check(z.minLength(1), z.maxLength(256)),
   source: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
+  policy: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
+  images: z.optional(
+    z.array(z.string().check(z.minLength(1), z.maxLength(1024))).check(z.minLength(1), z.maxLength(100)),
+  ),
   max_age: z.optional(Duration),
   strict: z.optional(z.boolean()),
+  baseline: z.optional(z.literal('previous')),
+  on_undetermined: z.optional(z.enum(['fail', 'pass'])),
 });
 
 const meanings: Readonly<Record<string, string>> = {
   cluster: 'the name or id of a cluster',
   source: 'the name of a source',
+  policy: 'the name of a policy of the config',
+  images: 'a list of 1 to 100 images such as registry/app:1.2.3 or team/*',
   max_age: 'a duration such as 26h, 7d or 1d12h',
   strict: 'true or false',
+  baseline: '"previous"',
+  on_undetermined: '"fail" or "pass"',
 };
 
 /** A call of a function URL, payload format 2.0, as far as it is looked at. */
@@ -37,8 +48,17 @@ export function parseGateEvent(event: unknown): GateRequest {
   const url = z.safeParse(UrlEvent, event);
   const parsed = z.safeParse(Fields, url.success ? fieldsOf(url.data) : event);
   if (!parsed.success) throw new InputError(parsed.error.issues.map(describe).join('\n'));
-  const { cluster, source, max_age, strict } = parsed.data;
-  return { cluster, source, options: { maxReportAgeMs: max_age, strict } };
+  const { cluster, source, policy, images, max_age, strict, baseline, on_undetermined } = parsed.data;
+  return {
+    cluster,
+    source,
+    policy,
+    images: images?.map(parseImagePattern),
+    maxReportAgeMs: max_age,
+    strict,
+    baseline,
+    letUndetermined: on_undetermined === 'pass',
+  };
 }
 
 function fieldsOf(event: UrlEvent): unknown {
@@ -56,6 +76,11 @@ function fieldsOf(event: UrlEvent): unknown {
 function queryFields(query: URLSearchParams): unknown {
   const fields = new Map<string, unknown>();
   for (const [name, value] of query) {
+    if (name === 'image') {
+      fields.set('images', [...((fields.get('images') as string[] | undefined) ?? []), value]);
+      continue;
+    }
+    if (name === 'images') throw new InputError('images: in a query string each is a field image of its own');
     if (fields.has(name)) throw new InputError(`${shown(name)}: is there twice`);
     fields.set(name, name === 'strict' && (value === 'true' || value === 'false') ? value === 'true' : value);
   }

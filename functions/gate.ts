@@ -10,7 +10,7 @@ import type { Invocation } from './invocation.ts';
 
 /** For a function URL and for a direct invocation alike. */
 export interface GateAnswer {
-  /** 200 pass, 409 fail, 503 undetermined, 400 invalid input, 500 internal error. */
+  /** 200 pass, or undetermined and let through; 409 fail, 503 undetermined, 400 invalid input, 500 internal error. */
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
   /** The result as of `--format json`; with 400 and 500 `{"version":1,"error":{"kind","message"}}`. */
@@ -37,7 +37,17 @@ export async function answerGate(event: unknown, invocation: Invocation, instanc
     );
     const given = verdictAnswer(evaluation);
     const { verdict, cluster, report } = evaluation;
-    log('info', 'gate answered', { status: given.statusCode, verdict, cluster: cluster.name, report: report.id });
+    const letThrough = evaluation.isLetThrough && {
+      letThrough: true,
+      reasons: evaluation.reasons.map(({ kind }) => kind),
+    };
+    log(letThrough ? 'warn' : 'info', 'gate answered', {
+      status: given.statusCode,
+      verdict,
+      cluster: cluster.name,
+      report: report.id,
+      ...letThrough,
+    });
     return given;
   } catch (error) {
     if (error instanceof InputError) {
@@ -60,7 +70,8 @@ function verdictAnswer(evaluation: Evaluation): GateAnswer {
     .map((reason) => reason.retryAfterMs ?? 60_000);
   const isThrottled = verdict === 'undetermined' && waits.length > 0;
   const headers = isThrottled ? { 'retry-after': String(Math.ceil(Math.max(...waits) / 1000)) } : undefined;
-  return answer(httpStatuses[verdict], renderJson(evaluation), headers);
+  const status = evaluation.isLetThrough ? httpStatuses.pass : httpStatuses[verdict];
+  return answer(status, renderJson(evaluation), headers);
 }
 
 function errorBody(kind: 'invalid-input' | 'internal-error', message: string): string {

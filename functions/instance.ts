@@ -15,6 +15,9 @@ export interface Instance {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** Pipelines ask at once, and HSS allows five calls a minute. */
+const freshMs = 10_000;
+
 /** @param write takes the lines of the log, one JSON object each */
 export function createInstance(env: Env, write: (line: string) => void): Instance {
   let app: Promise<App> | undefined;
@@ -25,7 +28,7 @@ export function createInstance(env: Env, write: (line: string) => void): Instanc
   }
 
   async function start(): Promise<App> {
-    return compose(await loadConfig(configPath(env)), { env, log });
+    return compose(await loadConfig(configPath(env)), { env, log, freshMs });
   }
 
   return {

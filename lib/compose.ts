@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
-import { type GateRequest, gate } from './app/gate.ts';
+import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
 import type { Bytes, Clock, Log, Notifier, ReportReader } from './app/ports.ts';
 import { type ScanEdges, type ScanSummary, scan } from './app/scan.ts';
-import type { StateStore } from './app/state.ts';
+import { Shared } from './app/shared.ts';
+import { type StateStore, StoreError } from './app/state.ts';
 import type { WatchedSource } from './app/watched.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
@@ -23,6 +24,7 @@ import { createHttp, type Http, HttpError } from './http/request.ts';
 import { createPace } from './notifiers/pace.ts';
 import { Secrets } from './secrets/secrets.ts';
 import { awsSecrets } from './secrets/secrets-manager.ts';
+import { createMemoryStore } from './stores/memory.ts';
 
 /** What the world outside gives: tests bring their own. */
 export interface World {
@@ -30,6 +32,8 @@ export interface World {
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly log: Log;
+  /** How long gates take what HSS said a moment ago, or that it said nothing; default 0. */
+  readonly freshMs?: number;
 }
 
 /** The use cases, their edges in place. */
@@ -83,7 +87,7 @@ function reader(options?: ReadOptions): ReportReader {
 
 /** Put the edges in place. @throws {InputError} a policy that is invalid */
 export async function compose(config: Config, world: World): Promise<App> {
-  const { clock = systemClock, random = Math.random, env, log } = world;
+  const { clock = systemClock, random = Math.random, env, log, freshMs = 0 } = world;
   const http = createHttp();
   const secrets = new Secrets({
     env,
@@ -127,16 +131,30 @@ export async function compose(config: Config, world: World): Promise<App> {
   };
   // Endpoints of HSS are the operator's choice. Where receivers are is up to whoever has their DNS or their secret.
   const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
+  let gateEdges: Promise<GateEdges> | undefined;
+  const openGate = async (): Promise<GateEdges> => {
+    const kept = await store().catch((error: unknown) => unusable(error, log));
+    const usable = 'unusable' in kept ? createMemoryStore() : kept;
+    const shared = new Shared({ store: usable, clock, log, failureFreshMs: freshMs });
+    return { sources, readReport, shared, store: kept, freshMs };
+  };
   return {
-    gate: (request, nowMs, signal) => gate(request, { sources, readReport }, nowMs, signal),
+    async gate(request, nowMs, signal) {
+      gateEdges ??= openGate();
+      gateEdges.catch(() => {
+        gateEdges = undefined;
+      });
+      return gate(request, await gateEdges, nowMs, signal);
+    },
     async scan(nowMs, options = {}, signal) {
       await checkSecrets(config, secrets);
-      const kept = await store();
+      const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
       return scan(
         {
           sources,
           readReport,
-          store: options.notifiers === undefined ? kept : await readOnly(kept),
+          store: kept,
+          shared: new Shared({ store: kept, clock, log, failureFreshMs: freshMs }),
           routes: config.routes,
           announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
           reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
@@ -156,6 +174,13 @@ export async function compose(config: Config, world: World): Promise<App> {
       await (await opened)?.close();
     },
   };
+}
+
+/** A verdict needs no state; what needs one says so. */
+function unusable(error: unknown, log: Log): { readonly unusable: string } {
+  if (!(error instanceof InputError) && !(error instanceof StoreError)) throw error;
+  log('warn', 'the state cannot be used', { reason: error.message });
+  return { unusable: error.message };
 }
 
 /** `PORTCULLIS_STATE` stands above the config: a deployment names its own table. */

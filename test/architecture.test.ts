@@ -19,7 +19,7 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
         'node:util',
       ],
     },
-    'lib/app': { folders: ['lib/core'], packages: ['node:crypto'] },
+    'lib/app': { folders: ['lib/core'], packages: ['node:crypto', 'node:zlib'] },
     'lib/hss': { folders: ['lib/core', 'lib/http', 'lib/app/ports.ts'], packages: ['zod/mini', 'node:'] },
     'lib/notifiers': {
       folders: ['lib/core', 'lib/http', 'lib/app/ports.ts'],

@@ -1,9 +1,9 @@
 import { type Alert, type AlertOptions, advance } from '../core/alerts.ts';
 import { type CoverageOptions, compareCoverage } from '../core/coverage.ts';
-import { formatDuration } from '../core/duration.ts';
 import type { Evaluation } from '../core/evaluation.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import type { ClusterRow } from '../core/report.ts';
+import { anyAge, retime, staleness as stalenessOf } from '../core/retime.ts';
 import { alertKey, type ClusterState, clusterGroup, type Head, headKey, loadCluster } from './cluster-state.ts';
 import { type Judge, judgeCluster, undetermined } from './judge.ts';
 import type { ReportSource } from './ports.ts';
@@ -17,6 +17,8 @@ export interface FollowOptions extends AlertOptions, CoverageOptions {
 export interface FollowEdges {
   readonly store: StateStore;
   readonly options: FollowOptions;
+  /** Takes what was found, of any age, for gates to answer by. */
+  readonly keep?: (row: ClusterRow, evaluation: Evaluation) => Promise<void>;
 }
 
 /** A cluster after a look at it. */
@@ -56,8 +58,12 @@ export async function follow(
       // An old report does not get fresher by being fetched.
       if (stale !== undefined) return stale;
     }
-    const options = { ...judge.options, track: true, known: knownIdentities(alerts) };
-    evaluation ??= await judgeCluster(source, row, { ...judge, options }, signal);
+    const options = { maxReportAgeMs: anyAge, track: true, known: knownIdentities(alerts) };
+    if (evaluation === undefined) {
+      const found = await judgeCluster(source, row, { ...judge, options }, signal);
+      await edges.keep?.(row, found);
+      evaluation = retime(found, judge.policy, judge.nowMs, {}) ?? found;
+    }
     return evaluation;
   };
   return update(clusterGroup(source.name, row.clusterId), row, look, judge, edges);
@@ -132,16 +138,14 @@ function isUnchanged(head: Head, row: ClusterRow, policy: Policy): boolean {
 }
 
 function staleness(row: ClusterRow, judge: Judge): Evaluation | undefined {
-  const ageMs = judge.nowMs - (row.scannedAtMs ?? 0);
-  const allowedMs = judge.options?.maxReportAgeMs ?? judge.policy.maxReportAgeMs;
-  if (ageMs <= allowedMs) return undefined;
-  const message = `the report is ${formatDuration(ageMs)} old, and ${formatDuration(allowedMs)} is allowed`;
+  const reason = stalenessOf(judge.nowMs - (row.scannedAtMs ?? 0), judge.policy.maxReportAgeMs);
+  if (reason === undefined) return undefined;
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
   const known = {
     ...(row.reportId !== undefined && { reportId: row.reportId }),
     ...(row.scannedAtMs !== undefined && { listedAtMs: row.scannedAtMs }),
   };
-  return undetermined(cluster, [{ kind: 'report-stale', message }], judge, known);
+  return undetermined(cluster, [reason], judge, known);
 }
 
 function nextHead(

@@ -1,11 +1,21 @@
+import { type Baseline, baselineOf } from '../core/baseline.ts';
+import { formatDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
 import type { EvaluateOptions } from '../core/evaluate.ts';
 import type { Evaluation, Reason } from '../core/evaluation.ts';
-import type { ClusterRow } from '../core/report.ts';
+import type { ImagePattern } from '../core/images.ts';
+import type { Policy } from '../core/policy/parse.ts';
+import type { ClusterListing, ClusterRow } from '../core/report.ts';
+import { anyAge, retime } from '../core/retime.ts';
 import { hint } from '../core/suggest.ts';
+import { bypassed } from './bypasses.ts';
 import { judgeCluster, undetermined } from './judge.ts';
+import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
 import { undeterminedBy } from './out-of-time.ts';
 import type { ReportReader } from './ports.ts';
+import { keepPrevious, loadPrevious, type Previous, previousKey } from './previous.ts';
+import type { Shared } from './shared.ts';
+import type { StateStore } from './state.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
 export interface GateRequest {
@@ -13,17 +23,37 @@ export interface GateRequest {
   readonly cluster: string;
   /** Absent: all sources are looked through. */
   readonly source?: string | undefined;
-  readonly options?: EvaluateOptions | undefined;
+  /** The name of one of the policies of the config; absent: that of the source. */
+  readonly policy?: string | undefined;
+  /** Absent: all. */
+  readonly images?: readonly ImagePattern[] | undefined;
+  /** What it is compared with; `previous`: how the cluster was when this was last asked, and passed. */
+  readonly baseline?: Baseline | 'previous' | undefined;
+  readonly maxReportAgeMs?: number | undefined;
+  readonly strict?: boolean | undefined;
+  /** An undetermined verdict is let through. That is written down, and the next scan tells of it. */
+  readonly letUndetermined?: boolean | undefined;
+  /** The answer's rules tell all that a baseline is made of. */
+  readonly forBaseline?: boolean | undefined;
 }
 
 export interface GateEdges {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
+  readonly shared: Shared;
+  /** Undefined: the state cannot be used, for this reason. */
+  readonly store: StateStore | { readonly unusable: string };
+  /** How long what HSS said a moment ago, or that it said nothing, is as good as asking it once more. */
+  readonly freshMs: number;
 }
 
 /**
  * The verdict on the newest report of a cluster.
- * @throws {InputError} no such source; a name that several clusters have
+ *
+ * HSS is asked for a list once for all who ask within a few seconds, and for a report once for all who ask the same of it.
+ * Where it cannot be asked, what is known of the cluster answers, as long as the report is not too old, and says so.
+ *
+ * @throws {InputError} no such source or policy; a name that several clusters have
  */
 export async function gate(
   request: GateRequest,
@@ -31,48 +61,204 @@ export async function gate(
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<Evaluation> {
-  const sources = chooseSources(request.source, edges.sources);
-  const found: { source: WatchedSource; row: ClusterRow }[] = [];
-  const reasons: Reason[] = [];
-  const names: string[] = [];
-  await Promise.all(
-    sources.map(async (source) => {
-      try {
-        const { clusters } = await source.reports.list(signal);
-        names.push(...clusters.filter((row) => isWanted(row, source)).map((row) => row.clusterName));
-        // An id is exact; a name may be that of several clusters.
-        const byId = clusters.filter((row) => row.clusterId === request.cluster);
-        const rows = byId.length > 0 ? byId : clusters.filter((row) => row.clusterName === request.cluster);
-        found.push(...rows.map((row) => ({ source, row })));
-      } catch (error) {
-        reasons.push(undeterminedBy(error, source.name, signal).reason);
-      }
-    }),
+  const evaluation = await answer(request, edges, nowMs, signal);
+  if (request.letUndetermined !== true || evaluation.verdict !== 'undetermined') return evaluation;
+  await bypassed(usable(edges), request, evaluation, nowMs);
+  return { ...evaluation, isLetThrough: true };
+}
+
+/** @throws {InputError} what was asked for needs a state */
+function usable({ store }: GateEdges): StateStore {
+  if (!('unusable' in store)) return store;
+  throw new InputError(
+    `${store.unusable}; letting an undetermined verdict through, and comparing with the previous result, need it`,
   );
-  const judgeBy = ({ policy }: WatchedSource) => ({
-    policy,
-    nowMs,
-    readReport: edges.readReport,
-    ...(request.options && { options: request.options }),
-  });
+}
+
+async function answer(
+  request: GateRequest,
+  edges: GateEdges,
+  nowMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Evaluation> {
+  const sources = chooseSources(request.source, edges.sources);
+  const policyOf = policyChooser(request.policy, edges.sources);
+  const listed = await Promise.all(sources.map((source) => list(source, edges, signal)));
+  const reasons = listed.flatMap(({ failure }) => failure ?? []);
+  const { found, names } = search(request.cluster, listed);
+  const judgeBy = (source: WatchedSource): Judging => ({ policy: policyOf(source), nowMs, request, edges, signal });
   const [only] = found;
   const first = sources[0] as WatchedSource;
   if (found.length > 1) throw new InputError(ambiguous(request.cluster, found));
   if (only === undefined) {
     const absent: Reason = {
       kind: 'cluster-absent',
-      message: `cluster ${request.cluster}: no report list of ${sources.map((s) => s.name).join(', ')} names it${hint(request.cluster, names.sort())}`,
+      message: `cluster ${request.cluster}: no report list of ${sources.map((s) => s.name).join(', ')} names it${hint(request.cluster, names)}`,
     };
     // Where a source could not be looked at, the cluster may well be there.
-    return undetermined({ name: request.cluster }, reasons.length > 0 ? reasons : [absent], judgeBy(first));
+    return nothing({ name: request.cluster }, reasons.length > 0 ? reasons : [absent], judgeBy(first));
   }
-  if (!isWanted(only.row, only.source)) {
-    const message = `cluster ${request.cluster}: source ${only.source.name} leaves it out (clusters.include, clusters.exclude)`;
-    const cluster = { id: only.row.clusterId, name: only.row.clusterName, category: only.row.category };
-    return undetermined(cluster, [{ kind: 'cluster-absent', message }], judgeBy(only.source));
+  const { row, source, failure } = only;
+  if (!isWanted(row, source)) {
+    const message = `cluster ${request.cluster}: source ${source.name} leaves it out (clusters.include, clusters.exclude)`;
+    const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
+    return nothing(cluster, [{ kind: 'cluster-absent', message }], judgeBy(source));
   }
-  const evaluation = await judgeCluster(only.source.reports, only.row, judgeBy(only.source), signal);
-  return only.row.clusterId === request.cluster ? evaluation : doubted(evaluation, reasons);
+  const evaluation =
+    failure === undefined ? await live(only, judgeBy(source)) : await stored(only, failure, judgeBy(source));
+  const others = reasons.filter((reason) => reason !== failure);
+  return row.clusterId === request.cluster ? evaluation : doubted(evaluation, others);
+}
+
+interface Listed {
+  readonly source: WatchedSource;
+  /** The newest; where the source could not be asked, the last that is known. */
+  readonly listing: ClusterListing | undefined;
+  readonly failure: Reason | undefined;
+}
+
+async function list(
+  source: WatchedSource,
+  { shared, freshMs }: GateEdges,
+  signal: AbortSignal | undefined,
+): Promise<Listed> {
+  const key = listingKey(source.name);
+  try {
+    const work = async () => ({ value: await source.reports.list(signal), freshMs });
+    const { value } = await shared.once(key, work, signal);
+    return { source, listing: value, failure: undefined };
+  } catch (error) {
+    const { reason } = undeterminedBy(error, source.name, signal);
+    return { source, listing: (await shared.recall<ClusterListing>(key))?.value, failure: reason };
+  }
+}
+
+interface Found extends Omit<Listed, 'listing'> {
+  readonly row: ClusterRow;
+}
+
+/** An id is exact; a name may be that of several clusters. */
+function search(cluster: string, listed: readonly Listed[]): { found: readonly Found[]; names: readonly string[] } {
+  const found: Found[] = [];
+  const names: string[] = [];
+  for (const { source, listing, failure } of listed) {
+    const clusters = listing?.clusters ?? [];
+    names.push(...clusters.filter((row) => isWanted(row, source)).map((row) => row.clusterName));
+    const byId = clusters.filter((row) => row.clusterId === cluster);
+    const rows = byId.length > 0 ? byId : clusters.filter((row) => row.clusterName === cluster);
+    found.push(...rows.map((row) => ({ source, row, failure })));
+  }
+  return { found, names: names.sort() };
+}
+
+interface Judging {
+  readonly policy: Policy;
+  readonly nowMs: number;
+  readonly request: GateRequest;
+  readonly edges: GateEdges;
+  readonly signal: AbortSignal | undefined;
+}
+
+function nothing(
+  cluster: Parameters<typeof undetermined>[0],
+  reasons: readonly Reason[],
+  judging: Judging,
+): Evaluation {
+  return undetermined(cluster, reasons, { ...judging, options: optionsOf(judging.request, undefined) });
+}
+
+/** Of the age only an answer is judged: what is kept is of any age. */
+function optionsOf(
+  { images, strict, baseline, forBaseline }: GateRequest,
+  previous: Previous | undefined,
+): EvaluateOptions {
+  const since = baseline === 'previous' ? previous?.baseline : baseline;
+  return {
+    maxReportAgeMs: anyAge,
+    strict,
+    ...(images !== undefined && { images }),
+    ...(since !== undefined && { baseline: since }),
+    ...((baseline === 'previous' || forBaseline === true) && { track: 'baseline' as const }),
+  };
+}
+
+/** By the newest report, read once for all who ask the same of it. */
+async function live({ source, row }: Found, judging: Judging): Promise<Evaluation> {
+  const { policy, nowMs, request, edges, signal } = judging;
+  const previous = await previousOf(source, row, judging);
+  const options = optionsOf(request, previous);
+  let made: Evaluation | undefined;
+  const judgeNow = async () => {
+    made = await judgeCluster(source.reports, row, { policy, nowMs, readReport: edges.readReport, options }, signal);
+    return kept(made, signal?.aborted ? 0 : edges.freshMs);
+  };
+  const fresh = async () => {
+    const { value } = await judgeNow();
+    return retime(made ?? value, policy, nowMs, request) ?? value;
+  };
+  // What a baseline is made of is not kept.
+  const isPlain = request.forBaseline !== true && (previous === undefined || previous.baseline !== undefined);
+  if (!isPlain || row.reportId === undefined) return remember(await fresh(), previous, judging);
+  const key = evaluationKey(source.name, row, policy, options);
+  let value: Evaluation;
+  try {
+    ({ value } = await edges.shared.once(key, judgeNow, signal));
+  } catch (error) {
+    const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
+    return nothing(cluster, [undeterminedBy(error, source.name, signal).reason], judging);
+  }
+  const known = retime(made ?? value, policy, nowMs, request);
+  return remember(known ?? (await renewed(key, fresh, edges)), previous, judging);
+}
+
+/** A waiver has ended or begun since the report was read. */
+async function renewed(
+  key: string,
+  fresh: () => Promise<Evaluation>,
+  { shared, freshMs }: GateEdges,
+): Promise<Evaluation> {
+  const evaluation = await fresh();
+  await shared.leave(key, kept(evaluation, freshMs));
+  return evaluation;
+}
+
+/** By what was worked out before HSS could not be asked any more. */
+async function stored({ source, row }: Found, reason: Reason, judging: Judging): Promise<Evaluation> {
+  const { policy, nowMs, request, edges } = judging;
+  const previous = await previousOf(source, row, judging);
+  const known = await edges.shared.recall<Evaluation>(
+    evaluationKey(source.name, row, policy, optionsOf(request, previous)),
+  );
+  const answered = known && retime(known.value, policy, nowMs, request);
+  const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
+  // Of an old report nobody knows whether there is a newer one.
+  const isUsable = answered?.reasons.every(({ kind }) => kind !== 'report-stale');
+  if (known === undefined || answered === undefined || !isUsable) return nothing(cluster, [reason], judging);
+  const message = `HSS could not be asked (${reason.message}): this is what was found ${formatDuration(nowMs - known.atMs)} ago`;
+  return { ...answered, stored: { atMs: known.atMs, reason }, notes: [{ message }, ...answered.notes] };
+}
+
+async function previousOf(source: WatchedSource, row: ClusterRow, judging: Judging): Promise<Previous | undefined> {
+  const { policy, nowMs, request, edges } = judging;
+  if (request.baseline !== 'previous') return undefined;
+  const images = (request.images ?? []).map(({ text }) => text);
+  return loadPrevious(usable(edges), previousKey(source.name, row.clusterId, policy.name, images), nowMs);
+}
+
+/** Only what passes, or what is the first, is what later results are compared with: debt never grows unseen. */
+async function remember(evaluation: Evaluation, previous: Previous | undefined, judging: Judging): Promise<Evaluation> {
+  if (previous === undefined) return evaluation;
+  const { policy, nowMs, request, edges } = judging;
+  const said = (message: string) => ({ ...evaluation, notes: [{ message }, ...evaluation.notes] });
+  const first = previous.baseline === undefined;
+  if (!first && evaluation.verdict !== 'pass') return evaluation;
+  const images = (request.images ?? []).map(({ text }) => text);
+  const baseline = baselineOf(evaluation, policy.rules, images);
+  const isKept = baseline !== undefined && (await keepPrevious(usable(edges), previous, baseline, nowMs));
+  if (!first) return evaluation;
+  return isKept
+    ? said('there was no earlier result to compare with, so all findings count; from now on this one is it')
+    : said('there is no earlier result to compare with, so all findings count; this one cannot be it');
 }
 
 /** A source that could not be looked at may have a cluster of the same name: the one that passes may be the wrong one. */
@@ -86,15 +272,23 @@ function chooseSources(name: string | undefined, sources: readonly WatchedSource
   if (name === undefined) return sources;
   const chosen = sources.filter((source) => source.name === name);
   if (chosen.length > 0) return chosen;
+  const known = sources.map((source) => source.name);
+  throw new InputError(`there is no source ${name}${hint(name, known)}`);
+}
+
+function policyChooser(name: string | undefined, sources: readonly WatchedSource[]): (source: WatchedSource) => Policy {
+  if (name === undefined) return ({ policy }) => policy;
+  const policies = new Map(sources.map(({ policy }) => [policy.digest, policy]));
+  const named = [...policies.values()].filter((policy) => policy.name === name);
+  const [only] = named;
+  if (named.length > 1) throw new InputError(`policy ${name}: several policies of the config have that name`);
+  if (only !== undefined) return () => only;
   throw new InputError(
-    `there is no source ${name}${hint(
-      name,
-      sources.map((source) => source.name),
-    )}`,
+    `there is no policy ${name} in the config${hint(name, [...new Set([...policies.values()].map((policy) => policy.name))])}`,
   );
 }
 
-function ambiguous(cluster: string, found: readonly { source: WatchedSource; row: ClusterRow }[]): string {
+function ambiguous(cluster: string, found: readonly Found[]): string {
   const places = found.map(({ source, row }) => `${row.clusterId} in source ${source.name}`).join(', ');
   const isOne = new Set(found.map(({ row }) => row.clusterId)).size === 1;
   const what = isOne ? 'is in several sources' : 'is the name of several';

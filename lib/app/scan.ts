@@ -1,14 +1,18 @@
 import { InputError } from '../core/errors.ts';
 import type { Evaluation, Reason, ReasonKind, Verdict } from '../core/evaluation.ts';
+import type { ClusterRow } from '../core/report.ts';
 import { type RouteTable, receiversOf } from '../core/routes.ts';
+import { tellBypasses } from './bypasses.ts';
 import { clusterGroup } from './cluster-state.ts';
 import { type Followed, type FollowOptions, follow, followEvaluation } from './follow.ts';
 import { type Judge, undetermined } from './judge.ts';
+import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
 import { type KnownCluster, knownClusters, rememberClusters } from './known-clusters.ts';
 import { undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, ourselves } from './outbox.ts';
 import type { Log, ReportReader } from './ports.ts';
 import { loadHealth, receiverName, watchReceivers, withoutGone } from './receiver-health.ts';
+import type { Shared } from './shared.ts';
 import { watchSilences } from './silence-watch.ts';
 import { loadSilences, silencer } from './silences.ts';
 import type { StateStore } from './state.ts';
@@ -18,6 +22,8 @@ export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce' | 
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
   readonly store: StateStore;
+  /** Where gates find what a scan found. */
+  readonly shared: Shared;
   readonly routes: RouteTable;
   readonly log: Log;
   readonly options: FollowOptions & OutboxEdges['options'] & { readonly failingAfterRuns: number };
@@ -74,6 +80,7 @@ export async function scan(edges: ScanEdges, nowMs: number, signal?: AbortSignal
   const done = await Promise.allSettled(edges.sources.map((source) => run.source(source)));
   await outbox.finish();
   await watchReceivers(edges, outbox, health, nowMs);
+  await tellBypasses(edges, outbox, nowMs);
   const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
   await watchSilences(edges, outbox, silences, counts, nowMs);
   await outbox.finish();
@@ -117,10 +124,12 @@ class Run {
 
   /** @returns why the source could not be looked at */
   async #clusters(source: WatchedSource, judge: Judge): Promise<Reason | undefined> {
-    const { store, log } = this.#edges;
+    const { store, log, shared } = this.#edges;
     try {
       const before = await knownClusters(store, source.name, this.#nowMs);
-      const { clusters, nameless } = await source.reports.list(this.#signal);
+      const listing = await source.reports.list(this.#signal);
+      await shared.leave(listingKey(source.name), { value: listing, freshMs: 0 });
+      const { clusters, nameless } = listing;
       const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
       const wanted = clusters.filter(isOurs);
       if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
@@ -146,7 +155,9 @@ class Run {
         if (!isThere) this.#looked(source, followed);
       }
       for (const row of wanted) {
-        const followed = await follow(source.reports, row, judge, this.#edges, this.#signal);
+        const keep = (of: ClusterRow, evaluation: Evaluation) =>
+          shared.leave(evaluationKey(source.name, of, source.policy), kept(evaluation, 0));
+        const followed = await follow(source.reports, row, judge, { ...this.#edges, keep }, this.#signal);
         this.#looked(source, followed);
         this.#outbox.tell(source.name, followed, source.policy);
       }

@@ -106,7 +106,7 @@ async function judge(
   const config = await loadConfig(values.config ?? 'portcullis.yaml');
   const app = await compose(config, { env: terminal.env, log: logTo(terminal.stderr) });
   try {
-    return await app.gate({ cluster: cluster as string, source: values.source, options }, nowMs);
+    return await app.gate({ cluster: cluster as string, source: values.source, ...options }, nowMs);
   } finally {
     await app.close();
   }

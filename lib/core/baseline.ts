@@ -66,6 +66,7 @@ export function baselineOf(
   const { cluster, policy, report, reasons } = evaluation;
   const scannedAt = isoTime(report.scannedAtMs);
   if (scannedAt === null || report.digest === '' || reasons.length > 0) return undefined;
+  if (evaluation.rules.some(({ breaking }) => breaking === undefined)) return undefined;
   const entries = evaluation.rules.flatMap((result) => {
     const rule = rules.find(({ id }) => id === result.id);
     return rule === undefined ? [] : [ruleEntry(result, rule)];

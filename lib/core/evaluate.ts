@@ -1,15 +1,15 @@
 import { type Baseline, type Comparable, comparable, keptInBaseline, strangerTo } from './baseline.ts';
 import { formatDuration } from './duration.ts';
-import type {
-  Evaluation,
-  Note,
-  Reason,
-  RuleResult,
-  RuleStatus,
-  Seen,
-  Verdict,
-  WaiverResult,
-  WayToGreen,
+import {
+  type Evaluation,
+  type Note,
+  type Reason,
+  type RuleResult,
+  type Seen,
+  stops,
+  verdictOf,
+  type WaiverResult,
+  type WayToGreen,
 } from './evaluation.ts';
 import { imageKey, textNumber } from './fingerprint.ts';
 import { keptIdentities } from './identities.ts';
@@ -18,6 +18,7 @@ import type { Policy } from './policy/parse.ts';
 import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
 import { wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
+import { staleness } from './retime.ts';
 import { RuleFold } from './rule-fold.ts';
 import { suggest } from './suggest.ts';
 import { keptFindings, namedFindings, type Tracking } from './tally.ts';
@@ -122,7 +123,7 @@ export class EvaluationFold {
     const way = this.#wayToGreen(rules);
     const reasons = [...whole, ...mergeReasons(judged.filter(isDecisive).flatMap(({ doubts }) => doubts))];
     return {
-      verdict: this.#verdict(rules, reasons),
+      verdict: verdictOf(rules, reasons, this.#options.strict === true),
       cluster: {
         id: clusterId,
         name: clusterName,
@@ -184,18 +185,11 @@ export class EvaluationFold {
   #wayToGreen(rules: readonly RuleResult[]): WayToGreen | undefined {
     const excesses = this.#rules.flatMap((fold, i) => {
       const { status, evidence, since } = rules[i] as RuleResult;
-      return this.#fails(status) && evidence === 'listed' ? fold.excesses(since !== undefined) : [];
+      return stops(status, this.#options.strict === true) && evidence === 'listed'
+        ? fold.excesses(since !== undefined)
+        : [];
     });
     return wayToGreen(excesses);
-  }
-
-  #fails(status: RuleStatus): boolean {
-    return status === 'fail' || (this.#options.strict === true && status === 'warn');
-  }
-
-  #verdict(rules: readonly RuleResult[], reasons: readonly Reason[]): Verdict {
-    if (rules.some(({ status }) => this.#fails(status))) return 'fail';
-    return reasons.length > 0 ? 'undetermined' : 'pass';
   }
 
   /**
@@ -259,10 +253,8 @@ export class EvaluationFold {
       const message = `the report says it was made in ${formatDuration(-ageMs)} from now: its clock or this one is wrong`;
       return [{ kind: 'report-unreadable', message }];
     }
-    const allowedMs = this.#options.maxReportAgeMs ?? this.#policy.maxReportAgeMs;
-    if (ageMs <= allowedMs) return [];
-    const message = `the report is ${formatDuration(ageMs)} old, and ${formatDuration(allowedMs)} is allowed`;
-    return [{ kind: 'report-stale', message }];
+    const stale = staleness(ageMs, this.#options.maxReportAgeMs ?? this.#policy.maxReportAgeMs);
+    return stale === undefined ? [] : [stale];
   }
 
   /** What is not in the report was not checked, so it is not fine. */

@@ -187,6 +187,10 @@ export interface Evaluation {
   /** The report that it was compared with, if it was. */
   readonly baseline?: { readonly reportId: string; readonly scannedAtMs: number; readonly digest: string };
   readonly evaluatedAtMs: number;
+  /** HSS could not be asked, for this reason: the answer is one that was worked out then. */
+  readonly stored?: { readonly atMs: number; readonly reason: Reason };
+  /** Undetermined, and let through all the same, as whoever asked wanted. */
+  readonly isLetThrough?: true;
   readonly rules: readonly RuleResult[];
   readonly reasons: readonly Reason[];
   readonly notes: readonly Note[];
@@ -205,6 +209,17 @@ export interface Seen {
   readonly containers: number | undefined;
   /** Image versions with a vulnerability, as numbers; at most `keptIdentities`, the smallest. */
   readonly images: readonly number[];
+}
+
+/** A violation that is proven stays one: fail beats undetermined. */
+export function verdictOf(rules: readonly RuleResult[], reasons: readonly Reason[], strict: boolean): Verdict {
+  if (rules.some(({ status }) => stops(status, strict))) return 'fail';
+  return reasons.length > 0 ? 'undetermined' : 'pass';
+}
+
+/** Whether a rule fails the verdict. @param strict broken rules that only warn do too */
+export function stops(status: RuleStatus, strict: boolean): boolean {
+  return status === 'fail' || (strict && status === 'warn');
 }
 
 /** 0 pass, 1 fail, 2 undetermined. 3 (invalid input) and 4 (internal error) are not verdicts. */

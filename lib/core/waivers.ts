@@ -84,7 +84,7 @@ export class WaiverIndex {
 
   results(): WaiverResult[] {
     return this.#loans.map((loan) => {
-      const { waiver, count, fixable, inForce } = loan;
+      const { waiver, count, fixable } = loan;
       const { id, rule, owner, reason, ticket, expires, max_findings, line } = waiver;
       return {
         id,
@@ -95,7 +95,7 @@ export class WaiverIndex {
         reason,
         ...(ticket !== undefined && { ticket }),
         expiresAtMs: expires,
-        isExpiring: inForce && expires - this.#nowMs < expiringMs,
+        isExpiring: isExpiringAt(expires, waiver.granted, this.#nowMs),
         ...(max_findings !== undefined && { maxFindings: max_findings }),
         ...(fixable > 0 && { fixable }),
         line,
@@ -106,6 +106,11 @@ export class WaiverIndex {
 
 /** A waiver that ends sooner is about to expire. */
 const expiringMs = 14 * 86_400_000;
+
+/** Whether a waiver is in force, but not for long. */
+export function isExpiringAt(expiresMs: number, grantedMs: number | undefined, nowMs: number): boolean {
+  return expiresMs > nowMs && (grantedMs ?? 0) <= nowMs && expiresMs - nowMs < expiringMs;
+}
 
 function statusOf(loan: Loan, nowMs: number): WaiverResult['status'] {
   if (loan.waiver.expires <= nowMs) return 'expired';

@@ -39,8 +39,8 @@ function instanceOf(app: Partial<App> | Error): Instance & { readonly lines: str
 }
 
 describe('what is asked of the gate', () => {
-  const all = { cluster: 'prod-eu', source: 'prod', options: { maxReportAgeMs: 93_600_000, strict: true } };
-  const least = { cluster: 'prod-eu', source: undefined, options: { maxReportAgeMs: undefined, strict: undefined } };
+  const least = { cluster: 'prod-eu', letUndetermined: false };
+  const all = { ...least, source: 'prod', maxReportAgeMs: 93_600_000, strict: true };
 
   test.each<{ why: string; event: unknown; is: GateRequest }>([
     { why: 'directly', event: { cluster: 'prod-eu', source: 'prod', max_age: '26h', strict: true }, is: all },
@@ -56,10 +56,27 @@ describe('what is asked of the gate', () => {
     {
       why: 'not strictly',
       event: get('cluster=prod-eu&strict=false'),
-      is: { ...least, options: { ...least.options, strict: false } },
+      is: { ...least, strict: false },
     },
   ])('$why', ({ event, is }) => {
     expect(parseGateEvent(event)).toEqual(is);
+  });
+
+  test.each([
+    {
+      why: 'by POST',
+      event: post(
+        '{"cluster":"c","policy":"p","images":["app:1","team/*"],"baseline":"previous","on_undetermined":"pass"}',
+      ),
+    },
+    {
+      why: 'by GET',
+      event: get('cluster=c&policy=p&image=app:1&image=team/*&baseline=previous&on_undetermined=pass'),
+    },
+  ])('with images, a policy, a baseline and leave to pass, $why', ({ event }) => {
+    const { images, ...rest } = parseGateEvent(event);
+    expect(rest).toEqual({ cluster: 'c', policy: 'p', baseline: 'previous', letUndetermined: true });
+    expect(images?.map(({ text }) => text)).toEqual(['app:1', 'team/*']);
   });
 
   test.each<{ why: string; event: unknown; says: string }>([
@@ -82,6 +99,24 @@ describe('what is asked of the gate', () => {
     { why: 'an age that is a number', event: { cluster: 'c', max_age: 26 }, says: 'max_age: has to be a duration' },
     { why: 'strict as a text', event: { cluster: 'c', strict: 'true' }, says: 'strict: has to be true or false' },
     { why: 'strict as a word', event: get('cluster=c&strict=yes'), says: 'strict: has to be true or false' },
+    { why: 'no images', event: { cluster: 'c', images: [] }, says: 'images: has to be a list of 1 to 100 images' },
+    { why: 'one image as a text', event: { cluster: 'c', images: 'app' }, says: 'images: has to be a list' },
+    {
+      why: 'an image that is none',
+      event: { cluster: 'c', images: ['App'] },
+      says: 'image "App": is no image reference',
+    },
+    { why: 'images in a query', event: get('cluster=c&images=a'), says: 'each is a field image of its own' },
+    {
+      why: 'a baseline that is a file',
+      event: { cluster: 'c', baseline: 'b.json' },
+      says: 'baseline: has to be "previous"',
+    },
+    {
+      why: 'another word for passing',
+      event: { cluster: 'c', on_undetermined: 'ignore' },
+      says: 'on_undetermined: has to be "fail" or "pass"',
+    },
     { why: 'a field twice', event: get('cluster=a&cluster=b'), says: 'cluster: is there twice' },
     { why: 'an empty query', event: get(''), says: 'cluster: has to be' },
     { why: 'an empty body', event: post(''), says: 'the body is empty' },

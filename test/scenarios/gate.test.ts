@@ -17,6 +17,7 @@ beforeAll(async () => {
 afterEach(() => {
   expect(world.hss.pendingFaults()).toEqual([]);
   world.hss.clusters = worldClusters();
+  return world.forget();
 });
 afterAll(() => world.close());
 

@@ -42,7 +42,7 @@ export function crashing(n: number, moment: Moment): { readonly died: Promise<vo
 }
 
 /** Operations of the store. */
-export const storeOperations: readonly string[] = ['load', 'put', 'remove'];
+export const storeOperations: readonly string[] = ['load', 'put', 'remove', 'shared load', 'shared put'];
 
 /** The store fails at the n-th operation, which has to be one of its own, before or after that took effect. */
 export function failing(n: number, moment: Moment): Operate {

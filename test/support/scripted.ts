@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Notifier, ReportSource } from '../../lib/app/ports.ts';
 import { type ScanEdges, type ScanSummary, scan } from '../../lib/app/scan.ts';
+import { Shared } from '../../lib/app/shared.ts';
 import type { StateStore } from '../../lib/app/state.ts';
 import type { WatchedSource } from '../../lib/app/watched.ts';
 import type { Announce } from '../../lib/core/deliveries.ts';
@@ -159,6 +160,12 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
         {
           sources: [source],
           store: around(world.store, operate),
+          shared: new Shared({
+            store: around(world.store, (name, effect) => operate(`shared ${name}`, effect)),
+            clock: { nowMs: () => nowMs, sleep: async () => {} },
+            log: () => {},
+            failureFreshMs: 0,
+          }),
           routes: routes ?? [{ when: undefined, receivers: [...receivers.keys()], continues: false }],
           notifiers: new Map([...receivers].map(([name, receiver]) => [name, around(receiver, operate)])),
           announce: new Map(Object.entries(given.receivers ?? { chat: 'summary' as const })),

@@ -26,6 +26,8 @@ export interface World {
   readonly env: Readonly<Record<string, string>>;
   /** Run a command with the keys and the secrets in its environment, at the world's time. */
   run(args: readonly string[], around?: Around): Promise<Ran>;
+  /** Lose all that was remembered. */
+  forget(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -65,6 +67,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     run([name = '', ...given], around = {}) {
       const now = given.includes('--now') ? [] : ['--now', new Date(worldNowMs).toISOString()];
       return command([name, ...given, '--config', configFile, ...now], { ...around, env: { ...env, ...around.env } });
+    },
+    async forget() {
+      for (const suffix of ['', '-wal', '-shm']) await rm(join(folder, `state.db${suffix}`), { force: true });
     },
     async close() {
       await Promise.all([hss.close(), slack.close(), hook.close(), rm(folder, { recursive: true, force: true })]);

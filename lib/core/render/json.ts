@@ -34,6 +34,8 @@ export function resultOf(evaluation: Evaluation) {
     policy: { name: policy.name, digest: policy.digest },
     ...(evaluation.baseline && { baseline: baselineEntry(evaluation.baseline) }),
     evaluated_at: isoTime(evaluation.evaluatedAtMs),
+    ...(evaluation.stored && storedEntry(evaluation.stored, evaluation.evaluatedAtMs)),
+    ...(evaluation.isLetThrough && { let_through: true }),
     rules: evaluation.rules.map(ruleEntry),
     reasons: evaluation.reasons.map(reasonEntry),
     waivers: evaluation.waivers.map(waiverEntry),
@@ -84,6 +86,11 @@ function ruleEntry(rule: RuleResult) {
 
 function baselineEntry({ reportId, scannedAtMs, digest }: NonNullable<Evaluation['baseline']>) {
   return { report: { id: reportId, scanned_at: isoTime(scannedAtMs), digest } };
+}
+
+/** HSS could not be asked. */
+function storedEntry({ atMs }: NonNullable<Evaluation['stored']>, nowMs: number) {
+  return { source: 'stored' as const, stored_age_seconds: Math.max(0, Math.floor((nowMs - atMs) / 1000)) };
 }
 
 function waiverEntry(waiver: WaiverResult) {

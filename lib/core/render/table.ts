@@ -38,6 +38,14 @@ export function renderTable(evaluation: Evaluation, { colour, columns }: TableOp
   const verdict = evaluation.verdict.toUpperCase();
   const subject = `${safe(clusterOf(evaluation))} by policy ${safe(evaluation.policy.name || '(unnamed)')}`;
   put(`${style(verdict, verdictColours[evaluation.verdict])} ${subject}: ${summaryOf(evaluation)}`);
+  if (evaluation.isLetThrough) {
+    put(
+      style(
+        'LET THROUGH by on-undetermined: pass. Nobody knows whether this is fine; the next scan tells of it.',
+        'yellow',
+      ),
+    );
+  }
   put(reportLine(evaluation));
 
   if (evaluation.reasons.length > 0) {

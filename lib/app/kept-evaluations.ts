@@ -1,0 +1,48 @@
+import { hash } from 'node:crypto';
+import type { EvaluateOptions } from '../core/evaluate.ts';
+import type { Evaluation, ReasonKind, RuleResult } from '../core/evaluation.ts';
+import type { Policy } from '../core/policy/parse.ts';
+import type { ClusterRow } from '../core/report.ts';
+import { anyAge } from '../core/retime.ts';
+import type { Shareable } from './shared.ts';
+
+export function listingKey(source: string): string {
+  return `listing/${source}`;
+}
+
+/** By report and by what is asked of it: the same question about the same report has the same answer, age aside. */
+export function evaluationKey(
+  source: string,
+  { clusterId, reportId, scannedAtMs }: ClusterRow,
+  policy: Policy,
+  { images, strict, baseline }: EvaluateOptions = {},
+): string {
+  const wanted = images?.map(({ text }) => text).sort();
+  const question = JSON.stringify([policy.digest, wanted ?? null, strict === true, baseline ?? null]);
+  const report = JSON.stringify([source, clusterId, reportId ?? null, scannedAtMs ?? null]);
+  return `evaluation/${hash('sha256', `${report} ${question}`, 'hex').slice(0, 40)}`;
+}
+
+/** The report may read otherwise the next time. */
+const doubtful: ReadonlySet<ReasonKind> = new Set([
+  'source-unreachable',
+  'source-throttled',
+  'report-missing',
+  'report-truncated',
+  'report-unreadable',
+]);
+
+/**
+ * To be kept: without what alert memory asked for.
+ * @param doubtfulFreshMs how long it stands in for another try at what could not be read
+ */
+export function kept(evaluation: Evaluation, doubtfulFreshMs: number): Shareable<Evaluation> {
+  const { seen: _seen, ...rest } = evaluation;
+  const value = { ...rest, rules: evaluation.rules.map(withoutTracking) };
+  const isDoubtful = evaluation.reasons.some(({ kind }) => doubtful.has(kind));
+  return { value, freshMs: isDoubtful ? doubtfulFreshMs : anyAge };
+}
+
+function withoutTracking({ violations: _violations, breaking: _breaking, ...rule }: RuleResult): RuleResult {
+  return rule;
+}

@@ -1,0 +1,44 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { type Baseline, parseBaseline, renderBaseline } from '../core/baseline.ts';
+import { textNumber } from '../core/fingerprint.ts';
+import type { StateStore } from './state.ts';
+
+/**
+ * What a cluster was like when a gate that compares with it (`baseline: previous`) last passed; at first, when it was
+ * first asked.
+ */
+export interface Previous {
+  readonly baseline: Baseline | undefined;
+  /** Of the record; 0: there is none. */
+  readonly version: number;
+  readonly key: string;
+}
+
+const group = 'baselines';
+/** What a record may hold, less what stands beside it. */
+const largestGzip = 340 * 1024;
+
+export function previousKey(source: string, clusterId: string, policyName: string, images: readonly string[]): string {
+  return `${source}/${clusterId}/${policyName}/${textNumber(JSON.stringify([...images].sort())).toString(16)}`;
+}
+
+export async function loadPrevious(store: StateStore, key: string, nowMs: number): Promise<Previous> {
+  const record = (await store.load(group, key, nowMs)).find((one) => one.key === key);
+  if (record === undefined) return { baseline: undefined, version: 0, key };
+  const text = gunzipSync(Buffer.from(record.value as string, 'base64')).toString();
+  return { baseline: parseBaseline(text, 'previous'), version: record.version, key };
+}
+
+/** @returns false where it has too many findings to be kept */
+export async function keepPrevious(
+  store: StateStore,
+  { key, version }: Previous,
+  baseline: Baseline,
+  nowMs: number,
+): Promise<boolean> {
+  const value = gzipSync(renderBaseline(baseline)).toString('base64');
+  if (value.length > largestGzip) return false;
+  // Whoever was faster has seen the same report, or a newer one.
+  await store.put(group, { key, value }, version, nowMs);
+  return true;
+}

@@ -1,0 +1,209 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { UndeterminedError } from '../core/errors.ts';
+import type { ReasonKind } from '../core/evaluation.ts';
+import type { Clock, Log } from './ports.ts';
+import { type StateStore, StoreError } from './state.ts';
+
+/** What work brought, and for how long others may take it in place of doing the work. */
+export interface Shareable<T> {
+  readonly value: T;
+  readonly freshMs: number;
+}
+
+/** What work brought at some time. */
+export interface Remembered<T> {
+  readonly value: T;
+  readonly atMs: number;
+}
+
+interface SharedRecord {
+  /** Someone is at it. */
+  readonly lease?: { readonly untilMs: number };
+  readonly result?: Aged & { readonly gzip: string };
+  /** That it failed, for those who ask a moment later. */
+  readonly failure?: Failure & Aged;
+}
+
+interface Aged {
+  readonly atMs: number;
+  readonly freshUntilMs: number;
+}
+
+interface Failure {
+  readonly kind: ReasonKind;
+  readonly message: string;
+  readonly retryAfterMs?: number | undefined;
+}
+
+export interface SharedOptions {
+  readonly store: StateStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long what failed is not tried again by others. */
+  readonly failureFreshMs: number;
+}
+
+const group = 'shared';
+/** Longer than the work takes: beyond it whoever was at it is taken for dead. */
+const leaseMs = 120_000;
+const pollMs = 250;
+/** How long results are kept. */
+const keptMs = 7 * 86_400_000;
+
+/**
+ * Work that many ask for at once is done once: within a process by waiting for the same promise, between processes by a
+ * lease in the store, whose holder leaves what it found there. A store that fails costs calls, and no answer.
+ */
+export class Shared {
+  readonly #options: SharedOptions;
+  readonly #flights = new Map<string, Promise<Remembered<unknown>>>();
+
+  constructor(options: SharedOptions) {
+    this.#options = options;
+  }
+
+  /** @throws what the work throws; an UndeterminedError also where it was thrown elsewhere, a moment ago */
+  async once<T>(key: string, work: () => Promise<Shareable<T>>, signal?: AbortSignal): Promise<Remembered<T>> {
+    const flight = this.#flights.get(key) as Promise<Remembered<T>> | undefined;
+    if (flight !== undefined) return untilAborted(flight, signal);
+    const own = this.#between(key, work, signal).finally(() => this.#flights.delete(key));
+    this.#flights.set(key, own);
+    return own;
+  }
+
+  /** What the work brought last, however long ago; undefined: nothing is known of it. */
+  async recall<T>(key: string): Promise<Remembered<T> | undefined> {
+    try {
+      const [record] = await this.#options.store.load(group, key, this.#options.clock.nowMs());
+      const { result } = (record?.value ?? {}) as SharedRecord;
+      return record?.key === key && result !== undefined ? unpacked<T>(result) : undefined;
+    } catch (error) {
+      this.#withoutStore(error);
+      return undefined;
+    }
+  }
+
+  /** Leave what was found by other means. */
+  async leave<T>(key: string, { value, freshMs }: Shareable<T>): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    try {
+      const [record] = await this.#options.store.load(group, key, nowMs);
+      await this.#put(key, { result: packed(value, nowMs, freshMs) }, record?.key === key ? record.version : 0, nowMs);
+    } catch (error) {
+      this.#withoutStore(error);
+    }
+  }
+
+  async #between<T>(key: string, work: () => Promise<Shareable<T>>, signal?: AbortSignal): Promise<Remembered<T>> {
+    const { store, clock } = this.#options;
+    const sinceMs = clock.nowMs();
+    // What was finished while one waited for it is as good as one's own.
+    const isFresh = (one: Aged | undefined, nowMs: number) =>
+      one !== undefined && (one.freshUntilMs >= nowMs || one.atMs > sinceMs);
+    for (;;) {
+      const nowMs = clock.nowMs();
+      let version: number | undefined;
+      let before: SharedRecord = {};
+      try {
+        const [record] = await store.load(group, key, nowMs);
+        const isThere = record?.key === key;
+        before = isThere ? (record.value as SharedRecord) : {};
+        const { lease, result, failure } = before;
+        if (result !== undefined && isFresh(result, nowMs)) return unpacked<T>(result);
+        if (failure !== undefined && isFresh(failure, nowMs))
+          throw new UndeterminedError(failure.kind, failure.message, failure);
+        if (lease === undefined || lease.untilMs <= nowMs) {
+          const value = { ...before, lease: { untilMs: nowMs + leaseMs } };
+          version = await this.#put(key, value, isThere ? record.version : 0, nowMs);
+        }
+      } catch (error) {
+        this.#withoutStore(error);
+        return alone(work, nowMs);
+      }
+      if (version !== undefined) return this.#do(key, work, before, version);
+      await clock.sleep(pollMs, signal);
+    }
+  }
+
+  async #do<T>(
+    key: string,
+    work: () => Promise<Shareable<T>>,
+    before: SharedRecord,
+    version: number,
+  ): Promise<Remembered<T>> {
+    const { clock } = this.#options;
+    const leave = async (record: SharedRecord) => {
+      try {
+        await this.#put(key, record, version, clock.nowMs());
+      } catch (error) {
+        this.#withoutStore(error);
+      }
+    };
+    try {
+      const { value, freshMs } = await work();
+      const atMs = clock.nowMs();
+      await leave({ result: packed(value, atMs, freshMs) });
+      return { value, atMs };
+    } catch (error) {
+      const { lease: _lease, failure: _failure, ...kept } = before;
+      const isShared = error instanceof UndeterminedError;
+      const atMs = clock.nowMs();
+      const failure = isShared && { ...error.reason, atMs, freshUntilMs: atMs + this.#options.failureFreshMs };
+      await leave({ ...kept, ...(failure && { failure }) });
+      throw error;
+    }
+  }
+
+  /** @returns undefined: somebody else was faster, or it is too large to be kept */
+  async #put(key: string, value: SharedRecord, over: number, nowMs: number): Promise<number | undefined> {
+    const isTooLarge = (value.result?.gzip.length ?? 0) > largestGzip;
+    const { result: _result, ...rest } = value;
+    const record = { key, value: isTooLarge ? rest : value, expiresAtMs: nowMs + keptMs };
+    return this.#options.store.put(group, record, over, nowMs);
+  }
+
+  #withoutStore(error: unknown): void {
+    if (!(error instanceof StoreError)) throw error;
+    this.#options.log('warn', 'the state could not be used: asking HSS itself', { reason: error.message });
+  }
+}
+
+/** What a record may hold, less what stands beside it. */
+const largestGzip = 340 * 1024;
+
+function packed<T>(value: T, atMs: number, freshMs: number): NonNullable<SharedRecord['result']> {
+  const gzip = gzipSync(JSON.stringify(value)).toString('base64');
+  return { gzip, atMs, freshUntilMs: Math.min(atMs + freshMs, Number.MAX_SAFE_INTEGER) };
+}
+
+function unpacked<T>({ gzip, atMs }: NonNullable<SharedRecord['result']>): Remembered<T> {
+  return { value: JSON.parse(gunzipSync(Buffer.from(gzip, 'base64')).toString()) as T, atMs };
+}
+
+async function alone<T>(work: () => Promise<Shareable<T>>, atMs: number): Promise<Remembered<T>> {
+  const { value } = await work();
+  return { value, atMs };
+}
+
+/** Who waits for the work of another one need not wait to its end. */
+async function untilAborted<T>(flight: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return flight;
+  signal.throwIfAborted();
+  const { promise, reject } = deferred<T>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([flight, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function deferred<T>(): { promise: Promise<T>; reject: (reason: unknown) => void } {
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<T>((_, no) => {
+    reject = no;
+  });
+  promise.catch(() => {});
+  return { promise, reject };
+}

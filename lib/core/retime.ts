@@ -1,0 +1,61 @@
+import { formatDuration } from './duration.ts';
+import { type Evaluation, type Reason, type RuleResult, verdictOf } from './evaluation.ts';
+import type { Policy } from './policy/parse.ts';
+import { isExpiringAt } from './waivers.ts';
+
+/** Not older than anything: of an evaluation that is to be kept, and gets its age when it is asked for. */
+export const anyAge = Number.MAX_SAFE_INTEGER;
+
+/**
+ * What judging the same report at another time would give.
+ * @param kept made with `maxReportAgeMs: anyAge`, of a report that was read to its end
+ * @returns undefined where the report has to be read again: a waiver that counts has ended or begun since
+ */
+export function retime(
+  kept: Evaluation,
+  policy: Policy,
+  nowMs: number,
+  options: { readonly maxReportAgeMs?: number | undefined; readonly strict?: boolean | undefined },
+): Evaluation | undefined {
+  const { report, evaluatedAtMs } = kept;
+  if (report.scannedAtMs === undefined || nowMs < evaluatedAtMs) return undefined;
+  const has = (atMs: number) => atMs > evaluatedAtMs && atMs <= nowMs;
+  const turned = policy.waivers.filter(
+    ({ granted, expires }) => has(expires) || (granted !== undefined && has(granted)),
+  );
+  const counts = (id: string) => kept.waivers.some((waiver) => waiver.id === id && waiver.count > 0);
+  if (turned.some(({ id }) => counts(id))) return undefined;
+
+  const ageMs = nowMs - report.scannedAtMs;
+  // What was not read has no age.
+  const stale = report.digest === '' ? undefined : staleness(ageMs, options.maxReportAgeMs ?? policy.maxReportAgeMs);
+  const rules = stale === undefined ? kept.rules : kept.rules.map(doubted);
+  const reasons = stale === undefined ? kept.reasons : [stale, ...kept.reasons];
+  return {
+    ...kept,
+    verdict: verdictOf(rules, reasons, options.strict === true),
+    report: { ...report, ageSeconds: Math.floor(ageMs / 1000) },
+    evaluatedAtMs: nowMs,
+    rules,
+    reasons,
+    waivers: kept.waivers.map((waiver) => {
+      const { granted = 0 } = policy.waivers.find(({ id }) => id === waiver.id) ?? {};
+      const isOver = waiver.expiresAtMs <= nowMs;
+      const status = waiver.count > 0 ? waiver.status : isOver ? 'expired' : granted > nowMs ? 'pending' : 'unused';
+      return { ...waiver, status, isExpiring: isExpiringAt(waiver.expiresAtMs, granted, nowMs) };
+    }),
+  };
+}
+
+/** Why a report is too old, if it is. */
+export function staleness(ageMs: number, allowedMs: number): Reason | undefined {
+  if (ageMs <= allowedMs) return undefined;
+  const message = `the report is ${formatDuration(ageMs)} old, and ${formatDuration(allowedMs)} is allowed`;
+  return { kind: 'report-stale', message };
+}
+
+/** Nothing passes by a report that is too old, and nothing is called fixed. */
+function doubted(rule: RuleResult): RuleResult {
+  if (rule.status !== 'pass') return rule;
+  return { ...rule, status: 'undetermined', ...(rule.since && { since: { ...rule.since, fixed: 0 } }) };
+}

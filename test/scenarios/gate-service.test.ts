@@ -1,0 +1,328 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { GateRequest } from '../../lib/app/gate.ts';
+import type { Clock } from '../../lib/app/ports.ts';
+import { type App, compose, loadConfig } from '../../lib/compose.ts';
+import { parseImagePattern } from '../../lib/core/images.ts';
+import { renderJson } from '../../lib/core/render/json.ts';
+import { worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
+import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
+import type { WireReport } from '../../lib/simulator/wire.ts';
+import { type Dynamo, startDynamo } from '../support/dynamo.ts';
+import { startWorld, type World, worldPolicy } from '../support/world.ts';
+
+/** Time goes on by itself, and by what is slept at once. */
+function leapingClock(): Clock {
+  let leaptMs = 0;
+  return {
+    nowMs: () => Date.now() + leaptMs,
+    async sleep(ms) {
+      leaptMs += ms;
+    },
+  };
+}
+
+/** Where several wait for one another: waits are as short as they can be, time goes on as it does. */
+const shortWaits: Clock = {
+  nowMs: Date.now,
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 3))),
+};
+
+const hourMs = 3_600_000;
+
+let world: World;
+const apps: App[] = [];
+beforeEach(async () => {
+  world = await startWorld();
+});
+afterEach(async () => {
+  await Promise.all(apps.splice(0).map((app) => app.close()));
+  await world.close();
+});
+
+async function open(
+  given: { freshMs?: number; env?: Readonly<Record<string, string>>; clock?: Clock } = {},
+): Promise<App> {
+  const { freshMs = 10_000, env = {}, clock = leapingClock() } = given;
+  const app = await compose(await loadConfig(world.configFile), {
+    env: { ...world.env, ...env },
+    log: () => {},
+    clock,
+    freshMs,
+  });
+  apps.push(app);
+  return app;
+}
+
+const calls = (hss: Hss, api: string) => hss.calls.filter((call) => call.api === api).length;
+
+/** The newest report of a cluster, scanned at another time and changed. */
+function rescan(name: string, atMs: number, change: (report: WireReport) => Partial<WireReport> = () => ({})): void {
+  world.hss.clusters = world.hss.clusters.map((cluster) => {
+    const newest = cluster.reports.at(-1);
+    if (cluster.name !== name || newest === undefined) return cluster;
+    const report = newest.report as WireReport;
+    const id = `${newest.id.slice(0, -4)}${(cluster.reports.length % 10_000).toString().padStart(4, '0')}`;
+    return {
+      ...cluster,
+      reports: [...cluster.reports, { id, report: { ...report, scan_time: atMs, ...change(report) } }],
+    };
+  });
+}
+
+describe('fifty pipelines that ask at once', () => {
+  test('cost one list call and one report call, in one instance', async () => {
+    const app = await open();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => app.gate({ cluster: 'prod-us' }, worldNowMs).then(renderJson)),
+    );
+    expect([calls(world.hss, 'list'), calls(world.hss, 'report')]).toEqual([1, 1]);
+    expect(new Set(answers).size).toBe(1);
+    expect(JSON.parse(answers[0] ?? '').verdict).toBe('fail');
+  });
+
+  describe.each(['SQLite', 'DynamoDB'])('over %s', (store) => {
+    let dynamo: Dynamo;
+    beforeEach(async () => {
+      dynamo = await startDynamo();
+    });
+    afterEach(() => {
+      vi.unstubAllEnvs();
+      return dynamo.close();
+    });
+
+    test('cost one list call and one report call, in fifty instances', async () => {
+      const env = store === 'SQLite' ? {} : await dynamoEnv(dynamo);
+      for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+      const instances = await Promise.all(Array.from({ length: 50 }, () => open({ env, clock: shortWaits })));
+      const answers = await Promise.all(
+        instances.map((app) => app.gate({ cluster: 'prod-us' }, worldNowMs).then(renderJson)),
+      );
+      expect([calls(world.hss, 'list'), calls(world.hss, 'report')]).toEqual([1, 1]);
+      expect(new Set(answers).size).toBe(1);
+    }, 60_000);
+  });
+
+  test('stay within five calls a minute where each asks something else, and none of them hangs', async () => {
+    const throttling = await startHss({
+      clusters: worldClusters(),
+      credentials: world.hss.credentials,
+      projectId: '0605768a2d80d5d52f91c00b7a6c1234',
+      nowMs: Date.now,
+      limitPerMinute: 5,
+    });
+    await using _ = throttling;
+    const { writeFile, readFile } = await import('node:fs/promises');
+    const text = await readFile(world.configFile, 'utf8');
+    await writeFile(world.configFile, text.replaceAll(world.hss.url, throttling.url));
+    const app = await open();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => app.gate({ cluster: 'prod-eu' }, worldNowMs)));
+    expect(answers.map(({ verdict }) => verdict)).toEqual(Array(50).fill('pass'));
+    expect(throttling.calls.filter(({ status }) => status === 429)).toEqual([]);
+    expect([calls(throttling, 'list'), calls(throttling, 'report')]).toEqual([1, 1]);
+  });
+});
+
+describe('what was found before', () => {
+  test('answers while the newest row is unchanged, with the bytes that a fresh look gives', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.gate({ cluster: 'prod-eu' }, worldNowMs);
+    const later = await app.gate({ cluster: 'prod-eu' }, worldNowMs + hourMs);
+    expect([calls(world.hss, 'list'), calls(world.hss, 'report')]).toEqual([2, 1]);
+    await world.forget();
+    const fresh = await (await open()).gate({ cluster: 'prod-eu' }, worldNowMs + hourMs);
+    expect(renderJson(later)).toBe(renderJson(fresh));
+  });
+
+  test('is that of a scan too', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.scan(worldNowMs);
+    const before = calls(world.hss, 'report');
+    expect((await app.gate({ cluster: 'prod-us' }, worldNowMs)).verdict).toBe('fail');
+    expect(calls(world.hss, 'report')).toBe(before);
+  });
+
+  test('does not answer for a newer report', async () => {
+    const app = await open({ freshMs: 0 });
+    expect((await app.gate({ cluster: 'prod-us' }, worldNowMs)).verdict).toBe('fail');
+    rescan('prod-us', worldNowMs - 1000, () => ({
+      local_image_vul_list: [],
+      local_image_vul_num: 0,
+      privileged_container_list: [],
+      privileged_container_num: 0,
+    }));
+    expect((await app.gate({ cluster: 'prod-us' }, worldNowMs)).verdict).toBe('pass');
+  });
+
+  test('does not answer for another policy, other images or strictness', async () => {
+    const app = await open();
+    const questions: GateRequest[] = [
+      { cluster: 'prod-us' },
+      { cluster: 'prod-us', strict: true },
+      { cluster: 'prod-us', images: [parseImagePattern('*')] },
+    ];
+    for (const question of questions) for (let i = 0; i < 2; i++) await app.gate(question, worldNowMs);
+    expect(calls(world.hss, 'report')).toBe(questions.length);
+  });
+
+  test('is not what could not be read', async () => {
+    const app = await open({ freshMs: 0 });
+    world.hss.fail({ kind: 'empty' }, { api: 'report' });
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('undetermined');
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+  });
+
+  test('is judged anew when a waiver that counted has expired', async () => {
+    const { writeFile } = await import('node:fs/promises');
+    const until = new Date(worldNowMs + hourMs).toISOString().replace('.000', '');
+    const waivers = ['no-high', 'no-privileged']
+      .map((rule) => `  - {id: W-${rule}, rule: ${rule}, reason: x, owner: y, expires: "${until}"}\n`)
+      .join('');
+    await writeFile(`${world.folder}/production.yaml`, `${worldPolicy}waivers:\n${waivers}`);
+    const app = await open({ freshMs: 0 });
+    expect((await app.gate({ cluster: 'prod-us' }, worldNowMs)).verdict).toBe('pass');
+    expect((await app.gate({ cluster: 'prod-us' }, worldNowMs + 2 * hourMs)).verdict).toBe('fail');
+    expect((await app.gate({ cluster: 'prod-us' }, worldNowMs + 2 * hourMs)).verdict).toBe('fail');
+    expect(calls(world.hss, 'report')).toBe(2);
+  });
+});
+
+describe('where HSS cannot be asked', () => {
+  const throttle = () => world.hss.fail({ kind: 'status', status: 429 }, { api: 'list', times: 8 });
+
+  test('what is known of the cluster answers, and says since when it is known', async () => {
+    const app = await open({ freshMs: 0 });
+    const before = await app.gate({ cluster: 'prod-us' }, worldNowMs);
+    throttle();
+    const evaluation = await app.gate({ cluster: 'prod-us' }, worldNowMs + 60_000);
+    expect(evaluation).toMatchObject({ verdict: before.verdict, stored: { reason: { kind: 'source-throttled' } } });
+    const result = JSON.parse(renderJson(evaluation));
+    expect(result).toMatchObject({ verdict: 'fail', source: 'stored', stored_age_seconds: expect.any(Number) });
+    expect(result.notes[0].message).toMatch(/^HSS could not be asked \(.*\): this is what was found .* ago$/);
+  });
+
+  test('a report that has grown too old meanwhile does not', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.gate({ cluster: 'prod-eu' }, worldNowMs);
+    throttle();
+    const evaluation = await app.gate({ cluster: 'prod-eu' }, worldNowMs + 40 * hourMs);
+    expect(evaluation).toMatchObject({ verdict: 'undetermined', reasons: [{ kind: 'source-throttled' }] });
+    expect(evaluation.stored).toBeUndefined();
+  });
+
+  test('what was asked of it never before has no answer', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.gate({ cluster: 'prod-eu' }, worldNowMs);
+    throttle();
+    const evaluation = await app.gate({ cluster: 'prod-eu', images: [parseImagePattern('app')] }, worldNowMs);
+    expect(evaluation).toMatchObject({ verdict: 'undetermined', reasons: [{ kind: 'source-throttled' }] });
+  });
+
+  test('a newer report that cannot be read is not answered for by the older one', async () => {
+    const app = await open({ freshMs: 0 });
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+    rescan('prod-eu', worldNowMs - 1000);
+    world.hss.fail({ kind: 'status', status: 503 }, { api: 'report', times: 8 });
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('undetermined');
+  });
+});
+
+describe('a state that cannot be used', () => {
+  test('costs calls, and no verdict; what needs it is refused', async () => {
+    const { writeFile, readFile } = await import('node:fs/promises');
+    const text = await readFile(world.configFile, 'utf8');
+    await writeFile(world.configFile, text.replace('sqlite:state.db', 'sqlite:production.yaml/state.db'));
+    const app = await open();
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+    await expect(app.gate({ cluster: 'prod-eu', baseline: 'previous' }, worldNowMs)).rejects.toThrow(/need it/);
+    const stale = { cluster: 'prod-eu', maxReportAgeMs: 1, letUndetermined: true };
+    await expect(app.gate(stale, worldNowMs)).rejects.toThrow(/letting an undetermined verdict through/);
+  });
+});
+
+describe('compared with the previous result', () => {
+  test('the first one counts in full, then only what is new fails, and what was accepted once does not grow', async () => {
+    const app = await open({ freshMs: 0 });
+    const ask = () => app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs);
+    const first = await ask();
+    expect(first.verdict).toBe('fail');
+    expect(first.notes[0]?.message).toContain('from now on this one is it');
+    expect(await ask()).toMatchObject({ verdict: 'pass', rules: [{ status: 'observed' }, { status: 'observed' }] });
+
+    const add = (name: string) => (report: WireReport) => {
+      const [row] = report.local_image_vul_list;
+      const list = [...report.local_image_vul_list, { ...row, vul_name: name, severity_level: 'High' as const }];
+      return { local_image_vul_list: list as WireReport['local_image_vul_list'], local_image_vul_num: list.length };
+    };
+    rescan('prod-us', worldNowMs - 2000, add('CVE-2099-1'));
+    for (let i = 0; i < 2; i++) {
+      const evaluation = await ask();
+      expect(evaluation).toMatchObject({ verdict: 'fail', rules: [{ since: { new: 1 } }, { status: 'observed' }] });
+      expect(evaluation.rules[0]?.findings.map(({ fields }) => fields.vulnerability)).toEqual(['CVE-2099-1']);
+    }
+    rescan('prod-us', worldNowMs - 1000, (report) => ({
+      local_image_vul_list: report.local_image_vul_list.slice(5),
+      local_image_vul_num: report.local_image_vul_list.length - 5,
+    }));
+    const worse = await ask();
+    expect(worse.verdict).toBe('fail');
+  });
+
+  test('what is fixed cannot come back unseen', async () => {
+    const app = await open({ freshMs: 0 });
+    const ask = () => app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs);
+    await ask();
+    const newest = world.hss.clusters.find(({ name }) => name === 'prod-us')?.reports.at(-1)?.report as WireReport;
+    rescan('prod-us', worldNowMs - 2000, () => ({ privileged_container_list: [], privileged_container_num: 0 }));
+    const fixed = await ask();
+    expect(fixed.verdict).toBe('pass');
+    expect(fixed.rules[1]?.since?.fixed).toBeGreaterThan(0);
+    rescan('prod-us', worldNowMs - 1000, () => ({
+      privileged_container_list: newest.privileged_container_list,
+      privileged_container_num: newest.privileged_container_num,
+    }));
+    expect(await ask()).toMatchObject({ verdict: 'fail', rules: [{ status: 'observed' }, { status: 'fail' }] });
+  });
+});
+
+describe('an undetermined verdict that is let through', () => {
+  test('is written down, told by the next scan, and told to be over a day later', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.scan(worldNowMs);
+    const before = world.slack.received.length;
+    const request = { cluster: 'prod-eu', maxReportAgeMs: 1, letUndetermined: true };
+    const evaluation = await app.gate(request, worldNowMs);
+    expect(evaluation).toMatchObject({ verdict: 'undetermined', isLetThrough: true });
+    expect(JSON.parse(renderJson(evaluation))).toMatchObject({ verdict: 'undetermined', let_through: true });
+    expect((await app.gate({ ...request, letUndetermined: false }, worldNowMs)).isLetThrough).toBeUndefined();
+
+    const told = () => world.slack.received.slice(before).map(({ json }) => JSON.stringify(json));
+    await app.scan(worldNowMs + 60_000);
+    expect(told()).toEqual([expect.stringContaining('a deploy to prod-eu went through on an undetermined verdict')]);
+    await app.scan(worldNowMs + 120_000);
+    expect(told()).toHaveLength(1);
+    await app.scan(worldNowMs + 25 * hourMs);
+    expect(told().filter((text) => text.includes('gate of prod-eu'))).toEqual([
+      expect.stringContaining('gate of prod-eu'),
+      expect.stringContaining('let nothing more through'),
+    ]);
+  });
+
+  test('a verdict that is none is not touched by it', async () => {
+    const app = await open();
+    const request = { cluster: 'prod-us', letUndetermined: true };
+    expect(await app.gate(request, worldNowMs)).toMatchObject({ verdict: 'fail' });
+    await app.scan(worldNowMs);
+    expect(world.slack.received.some(({ json }) => JSON.stringify(json).includes('went through'))).toBe(false);
+  });
+});
+
+async function dynamoEnv(dynamo: Dynamo): Promise<Readonly<Record<string, string>>> {
+  const { endpoint, region, credentials } = dynamo.access;
+  return {
+    PORTCULLIS_STATE: `dynamodb:${await dynamo.createTable()}`,
+    AWS_ENDPOINT_URL_DYNAMODB: endpoint,
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
+}

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { renderJson, resultOf } from '../../lib/core/render/json.ts';
+import { parseResult } from '../../lib/core/result.ts';
 import { hostileEvaluation } from '../fixtures/render/hostile.ts';
 import { evaluation, failing, kept, rule, undetermined } from '../fixtures/render/samples.ts';
 
@@ -88,4 +89,24 @@ test('whatever the texts: valid, faithful, and the same each time', () => {
     }),
     { numRuns: 30 },
   );
+});
+
+test('a result that is read back is the same', () => {
+  for (const told of [failing, undetermined]) {
+    const text = renderJson(told);
+    const again = parseResult(text);
+    expect(again === undefined ? '' : renderJson(again)).toBe(text);
+  }
+  fc.assert(
+    fc.property(hostileEvaluation, (told) => {
+      const text = renderJson(told);
+      const again = parseResult(text);
+      expect(again === undefined ? '' : renderJson(again)).toBe(text);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test.each(['', '{}', '[]', '{"version":2}', '"pass"', '{"version":1,"verdict":"pass"}'])('%s is no result', (text) => {
+  expect(parseResult(text)).toBeUndefined();
 });

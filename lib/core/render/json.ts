@@ -94,18 +94,21 @@ function storedEntry({ atMs }: NonNullable<Evaluation['stored']>, nowMs: number)
 }
 
 function waiverEntry(waiver: WaiverResult) {
-  const { id, status, count, rule, owner, ticket, expiresAtMs, isExpiring, maxFindings, fixable } = waiver;
+  const { id, status, count, rule, owner, reason, ticket, expiresAtMs, isExpiring, maxFindings, fixable, line } =
+    waiver;
   return {
     id,
     status,
     count,
     rule,
     owner,
+    reason,
     ...(ticket !== undefined && { ticket }),
     expires_at: isoTime(expiresAtMs),
     expiring: isExpiring,
     ...(maxFindings !== undefined && { max_findings: maxFindings }),
     ...(fixable !== undefined && { fixable }),
+    line,
   };
 }
 

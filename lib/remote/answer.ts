@@ -1,0 +1,101 @@
+import { InputError } from '../core/errors.ts';
+import { type Evaluation, httpStatuses, type Reason } from '../core/evaluation.ts';
+import { listNames } from '../core/report.ts';
+import { parseResult } from '../core/result.ts';
+
+/** What is asked of a deployed gate. The fields of its request, see docs/gate.md. */
+export interface RemoteRequest {
+  readonly cluster: string;
+  readonly source?: string | undefined;
+  readonly policy?: string | undefined;
+  readonly images?: readonly string[] | undefined;
+  readonly max_age?: string | undefined;
+  readonly strict?: boolean | undefined;
+  readonly baseline?: 'previous' | undefined;
+  readonly on_undetermined?: 'fail' | 'pass' | undefined;
+}
+
+/** What came back. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** The answer of a deployed gate makes no sense: no verdict, exit code 4. */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError';
+}
+
+/**
+ * The verdict in an answer. What is no verdict is undetermined, or an error, and never a pass: status and body have to say
+ * the same, of the cluster that was asked about.
+ *
+ * @param gate what was asked, for people
+ * @throws {InputError} the gate says that the request is wrong
+ * @throws {RemoteError} the gate failed, or answered with something else
+ */
+export function readAnswer(
+  { status, body }: RawAnswer,
+  request: RemoteRequest,
+  gate: string,
+  nowMs: number,
+): Evaluation {
+  const evaluation = parseResult(body);
+  if (evaluation !== undefined) {
+    const expected = evaluation.isLetThrough ? httpStatuses.pass : httpStatuses[evaluation.verdict];
+    if (status !== expected)
+      throw new RemoteError(`${gate}: answered ${status}, and a verdict that is none: ${evaluation.verdict}`);
+    const { id, name } = evaluation.cluster;
+    if (id !== request.cluster && name !== request.cluster)
+      throw new RemoteError(`${gate}: answered about another cluster, ${name || id}`);
+    if (evaluation.isLetThrough && request.on_undetermined !== 'pass')
+      throw new RemoteError(`${gate}: let an undetermined verdict through, which was not asked for`);
+    return evaluation;
+  }
+  const said = errorMessage(body);
+  if (status === 400 && said !== undefined) throw new InputError(`${gate}: ${said}`);
+  if (status === 500 && said !== undefined) throw new RemoteError(`${gate}: ${said}`);
+  const why = silence[status];
+  if (why === undefined) throw new RemoteError(`${gate}: answered ${status} with something that is no verdict`);
+  return unanswered(
+    request,
+    { kind: status === 429 ? 'source-throttled' : 'source-unreachable', message: `${gate}: ${why}` },
+    nowMs,
+  );
+}
+
+/** Statuses of what stands before the gate. */
+const silence: Readonly<Record<number, string>> = {
+  403: 'the caller may not ask it (403): it needs lambda:InvokeFunction, or lambda:InvokeFunctionUrl for a URL',
+  404: 'there is no such gate (404): check the name, the region and the account',
+  429: 'it is asked too often at once (429), and did not answer',
+  502: 'it did not answer (502)',
+  503: 'it did not answer (503)',
+  504: 'it did not answer in time (504)',
+};
+
+function errorMessage(body: string): string | undefined {
+  try {
+    const { error } = JSON.parse(body) as { error?: { message?: unknown } };
+    return typeof error?.message === 'string' ? error.message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nothing is known of the cluster. */
+export function unanswered({ cluster, policy = '' }: RemoteRequest, reason: Reason, nowMs: number): Evaluation {
+  const counts = Object.fromEntries(listNames.map((list) => [list, { reported: undefined, listed: 0 }]));
+  return {
+    verdict: 'undetermined',
+    cluster: { id: '', name: cluster, category: '' },
+    report: { id: '', scannedAtMs: undefined, ageSeconds: undefined, digest: '' },
+    policy: { name: policy, digest: '' },
+    evaluatedAtMs: nowMs,
+    rules: [],
+    reasons: [reason],
+    notes: [],
+    waivers: [],
+    counts: counts as unknown as Evaluation['counts'],
+  };
+}

@@ -36,6 +36,8 @@ export interface World {
 export interface App {
   /** @throws {InputError} */
   gate(request: GateRequest, nowMs: number, signal?: AbortSignal): Promise<Evaluation>;
+  /** The path of the policy that an evaluation is by. */
+  policyFile(evaluation: Evaluation): string | undefined;
   /** @throws {InputError} a secret that is missing, before anything is done */
   scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
   /** By the receiver's name. */
@@ -129,6 +131,7 @@ export async function compose(config: Config, world: World): Promise<App> {
   const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
   return {
     gate: (request, nowMs, signal) => gate(request, { sources, readReport }, nowMs, signal),
+    policyFile: ({ policy }) => [...policies].find(([, { digest }]) => digest === policy.digest)?.[0],
     async scan(nowMs, options = {}, signal) {
       await checkSecrets(config, secrets);
       const kept = await store();

@@ -8,6 +8,7 @@ import { formatNames, loadFormat, parseOut } from './formats.ts';
 import { logTo } from './log.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
 import { progress } from './progress.ts';
+import { repositoryPath } from './repository-path.ts';
 import { columnsOf, type Terminal, wantsColour } from './terminal.ts';
 
 export const gateHelp = `portcullis gate --report FILE|- --policy FILE     verdict on a report at hand, offline
@@ -18,7 +19,8 @@ portcullis gate --cluster NAME [--source NAME]   verdict on the newest live repo
   --cluster NAME    the name or id of a cluster
   --source NAME     the source to look in; default: all
   --config FILE     default: portcullis.yaml
-  --format NAME     what goes to standard output: ${formatNames.join(', ')}; default: table
+  --format NAME     what goes to standard output; default: table
+                    known: ${formatNames.join(', ')}
   --out FORMAT=FILE write another format to a file; any number of times
   --max-age TIME    how old a report may be, in place of the policy's max_report_age: 26h, 7d
   --strict          broken rules that only warn fail the verdict
@@ -49,19 +51,25 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
   const options = { maxReportAgeMs: durationOption('--max-age', values['max-age']), strict: values.strict };
 
-  const evaluation = await judge(values, options, nowMs, terminal);
+  const { evaluation, policyFile } = await judge(values, options, nowMs, terminal);
   const colour = wantsColour(terminal.stdout, terminal.env);
-  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout) }));
+  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile }));
   await Promise.all(
     outs.map(async ({ file }, i) => {
       try {
-        await writeFile(file, renderOuts[i]?.(evaluation, { colour: false, columns: 100 }) ?? '');
+        await writeFile(file, renderOuts[i]?.(evaluation, { colour: false, columns: 100, policyFile }) ?? '');
       } catch (error) {
         throw new InputError(`--out ${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
       }
     }),
   );
   return exitCodes[evaluation.verdict];
+}
+
+interface Judged {
+  readonly evaluation: Evaluation;
+  /** Where the policy stands in its repository. */
+  readonly policyFile: string | undefined;
 }
 
 interface Values {
@@ -77,7 +85,7 @@ async function judge(
   options: { maxReportAgeMs: number | undefined; strict: boolean | undefined },
   nowMs: number,
   terminal: Terminal,
-): Promise<Evaluation> {
+): Promise<Judged> {
   const { report, cluster } = values;
   if ((report === undefined) === (cluster === undefined)) {
     throw new InputError(
@@ -92,11 +100,9 @@ async function judge(
     const policy = await loadPolicy(values.policy);
     const shown = progress(terminal.stderr);
     try {
-      return await judgeReport(
-        await openReport(report, terminal),
-        { policy, nowMs, options },
-        { onProgress: shown.update },
-      );
+      const body = await openReport(report, terminal);
+      const evaluation = await judgeReport(body, { policy, nowMs, options }, { onProgress: shown.update });
+      return { evaluation, policyFile: repositoryPath(values.policy, terminal.env) };
     } finally {
       shown.clear();
     }
@@ -106,7 +112,9 @@ async function judge(
   const config = await loadConfig(values.config ?? 'portcullis.yaml');
   const app = await compose(config, { env: terminal.env, log: logTo(terminal.stderr) });
   try {
-    return await app.gate({ cluster: cluster as string, source: values.source, options }, nowMs);
+    const evaluation = await app.gate({ cluster: cluster as string, source: values.source, options }, nowMs);
+    const file = app.policyFile(evaluation);
+    return { evaluation, policyFile: file && repositoryPath(file, terminal.env) };
   } finally {
     await app.close();
   }

@@ -29,6 +29,12 @@ test('every format has an example here or among those of the terminal', () => {
   expect([...Object.keys(extensions), 'table', 'json'].sort()).toEqual([...formatNames].sort());
 });
 
+test('every format is in the documentation', () => {
+  const text = readFileSync('docs/formats.md', 'utf8');
+
+  expect(formatNames.filter((name) => !text.includes(`| \`${name}\` | `))).toEqual([]);
+});
+
 test('the version that formats tell is that of the package', () => {
   expect(JSON.parse(readFileSync('package.json', 'utf8'))).toMatchObject({ version });
 });

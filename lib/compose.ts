@@ -26,6 +26,8 @@ import { Secrets } from './secrets/secrets.ts';
 import { awsSecrets } from './secrets/secrets-manager.ts';
 import { createMemoryStore } from './stores/memory.ts';
 
+export { systemClock } from './hss/clock.ts';
+
 /** What the world outside gives: tests bring their own. */
 export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -40,6 +42,10 @@ export interface World {
 export interface App {
   /** @throws {InputError} */
   gate(request: GateRequest, nowMs: number, signal?: AbortSignal): Promise<Evaluation>;
+  /** The path of the policy that an evaluation is by. */
+  policyFile(evaluation: Evaluation): string | undefined;
+  /** Of the policy that an evaluation was made by. */
+  rules(evaluation: Evaluation): Policy['rules'] | undefined;
   /** @throws {InputError} a secret that is missing, before anything is done */
   scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
   /** By the receiver's name. */
@@ -146,6 +152,8 @@ export async function compose(config: Config, world: World): Promise<App> {
       });
       return gate(request, await gateEdges, nowMs, signal);
     },
+    rules: ({ policy }) => [...policies.values()].find(({ digest }) => digest === policy.digest)?.rules,
+    policyFile: ({ policy }) => [...policies].find(([, { digest }]) => digest === policy.digest)?.[0],
     async scan(nowMs, options = {}, signal) {
       await checkSecrets(config, secrets);
       const kept = options.notifiers === undefined ? await store() : await readOnly(await store());

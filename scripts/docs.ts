@@ -7,7 +7,14 @@ import { parseArgs } from 'node:util';
  * stands what the command prints, or what is in the file. `npm run docs` writes it anew; with `--check` it only tells
  * which documents are out of date.
  */
-const documents = ['README.md', 'docs/architecture.md', 'docs/policy.md', 'docs/config.md', 'docs/webhooks.md'];
+const documents = [
+  'README.md',
+  'docs/architecture.md',
+  'docs/policy.md',
+  'docs/config.md',
+  'docs/formats.md',
+  'docs/webhooks.md',
+];
 
 const block = /^<!-- (run|show): (.+?) -->\n[\s\S]*?^<!-- end -->$/gm;
 

@@ -33,6 +33,10 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
     'lib/http': { folders: ['lib/core'], packages: ['undici/', 'node:'] },
     'lib/config': { folders: ['lib/core'], packages: ['zod/mini', 'node:'] },
     'lib/simulator': { folders: [], packages: ['node:'] },
+    'lib/remote': {
+      folders: ['lib/core', 'lib/http', 'lib/app/ports.ts'],
+      packages: ['@aws-sdk/client-lambda', '@aws-sdk/credential-provider-node', '@smithy/signature-v4', 'node:'],
+    },
     'lib/compose.ts': {
       folders: [
         'lib/app',
@@ -47,7 +51,7 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
       packages: ['node:'],
     },
     'lib/cli': {
-      folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core', 'lib/simulator'],
+      folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core', 'lib/remote', 'lib/simulator'],
       packages: ['node:'],
     },
     functions: { folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core'], packages: ['zod/mini', 'node:'] },

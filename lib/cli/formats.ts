@@ -5,6 +5,8 @@ import { hint } from '../core/suggest.ts';
 export interface FormatOptions {
   readonly colour: boolean;
   readonly columns: number;
+  /** Path of the policy, relative to the root of the repository where it is inside one. */
+  readonly policyFile?: string | undefined;
 }
 
 type Render = (evaluation: Evaluation, options: FormatOptions) => string;
@@ -13,6 +15,12 @@ type Render = (evaluation: Evaluation, options: FormatOptions) => string;
 const formats: Readonly<Record<string, () => Promise<Render>>> = {
   table: async () => (await import('../core/render/table.ts')).renderTable,
   json: async () => (await import('../core/render/json.ts')).renderJson,
+  markdown: async () => (await import('../core/render/markdown.ts')).renderMarkdown,
+  github: async () => (await import('../core/render/github.ts')).renderGithub,
+  gitlab: async () => (await import('../core/render/gitlab-codequality.ts')).renderGitlabCodequality,
+  'gitlab-container': async () => (await import('../core/render/gitlab-container.ts')).renderGitlabContainer,
+  sarif: async () => (await import('../core/render/sarif.ts')).renderSarif,
+  junit: async () => (await import('../core/render/junit.ts')).renderJunit,
 };
 
 export const formatNames = Object.keys(formats);

@@ -1,27 +1,37 @@
-import { createReadStream } from 'node:fs';
-import { stat, writeFile } from 'node:fs/promises';
-import type { Bytes } from '../app/ports.ts';
-import { compose, judgeReport, loadConfig, loadPolicy } from '../compose.ts';
+import { open, readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { baselineOf, parseBaseline, renderBaseline } from '../core/baseline.ts';
 import { InputError } from '../core/errors.ts';
-import { type Evaluation, exitCodes } from '../core/evaluation.ts';
+import { exitCodes } from '../core/evaluation.ts';
+import { parseImagePattern } from '../core/images.ts';
 import { formatNames, loadFormat, parseOut } from './formats.ts';
-import { logTo } from './log.ts';
+import { askLive, askRemote, judgeFile } from './gate-ask.ts';
+import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
-import { progress } from './progress.ts';
 import { columnsOf, type Terminal, wantsColour } from './terminal.ts';
 
 export const gateHelp = `portcullis gate --report FILE|- --policy FILE     verdict on a report at hand, offline
 portcullis gate --cluster NAME [--source NAME]   verdict on the newest live report, by the config
+portcullis gate --function NAME --cluster NAME   verdict asked of the deployed function
+portcullis gate --url URL --cluster NAME         the same, by its function URL
 
   --report FILE     a cluster report as HSS gives it, plain or gzip; - is standard input
-  --policy FILE     the policy to judge it by
+  --policy FILE     the policy to judge it by; with --cluster the name of one of the config's
   --cluster NAME    the name or id of a cluster
   --source NAME     the source to look in; default: all
   --config FILE     default: portcullis.yaml
-  --format NAME     what goes to standard output: ${formatNames.join(', ')}; default: table
+  --function NAME   name or ARN of the deployed gate; --region NAME, --qualifier NAME go with it
+  --url URL         its function URL; --region NAME goes with it
+  --image NAME      judge vulnerabilities of this image alone, such as registry/app:1.2.3 or team/*;
+                    any number of times
+  --baseline FILE   only what is new or worse since then fails; previous: since the last result that passed
+  --write-baseline FILE  keep what is wrong now, to compare with later
+  --format NAME     what goes to standard output: ${formatNames.slice(0, 5).join(', ')},
+                    ${formatNames.slice(5).join(', ')}; default: table
   --out FORMAT=FILE write another format to a file; any number of times
   --max-age TIME    how old a report may be, in place of the policy's max_report_age: 26h, 7d
   --strict          broken rules that only warn fail the verdict
+  --on-undetermined pass  let an undetermined verdict through with exit code 0; the next scan tells of it
   --now TIME        judge as of this time: 2026-11-24T08:00:00Z
 
 Exit code: 0 pass, 1 fail, 2 undetermined, 3 invalid input, 4 internal error.
@@ -35,10 +45,18 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
     cluster: { type: 'string' },
     source: { type: 'string' },
     config: { type: 'string' },
+    function: { type: 'string' },
+    url: { type: 'string' },
+    region: { type: 'string' },
+    qualifier: { type: 'string' },
+    image: { type: 'string', multiple: true },
+    baseline: { type: 'string' },
+    'write-baseline': { type: 'string' },
     format: { type: 'string' },
     out: { type: 'string', multiple: true },
     'max-age': { type: 'string' },
     strict: { type: 'boolean' },
+    'on-undetermined': { type: 'string' },
     now: { type: 'string' },
   });
   if (positionals.length > 0)
@@ -46,92 +64,100 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   const render = await loadFormat(values.format ?? 'table');
   const outs = (values.out ?? []).map(parseOut);
   const renderOuts = await Promise.all(outs.map((out) => loadFormat(out.format)));
+  const written = [...outs.map(({ file }) => ['--out', file] as const), ...baselineOut(values)];
+  await checkWritable(written, [values.report, values.policy, values.baseline, values.config]);
   const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
-  const options = { maxReportAgeMs: durationOption('--max-age', values['max-age']), strict: values.strict };
 
-  const evaluation = await judge(values, options, nowMs, terminal);
+  const { evaluation, policyFile, rules } = await judge(values, nowMs, terminal);
   const colour = wantsColour(terminal.stdout, terminal.env);
-  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout) }));
-  await Promise.all(
-    outs.map(async ({ file }, i) => {
-      try {
-        await writeFile(file, renderOuts[i]?.(evaluation, { colour: false, columns: 100 }) ?? '');
-      } catch (error) {
-        throw new InputError(`--out ${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
-      }
-    }),
-  );
+  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile }));
+  for (const [i, { file }] of outs.entries()) {
+    await write('--out', file, renderOuts[i]?.(evaluation, { colour: false, columns: 100, policyFile }) ?? '');
+  }
+  const baselineFile = values['write-baseline'];
+  if (baselineFile !== undefined) {
+    const baseline = baselineOf(evaluation, rules ?? [], values.image);
+    if (baseline === undefined)
+      terminal.stderr.write('portcullis: no baseline was written: the report does not suffice\n');
+    else await write('--write-baseline', baselineFile, renderBaseline(baseline));
+  }
+  if (evaluation.isLetThrough) {
+    terminal.stderr.write(
+      `portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n`,
+    );
+    return exitCodes.pass;
+  }
   return exitCodes[evaluation.verdict];
 }
 
-interface Values {
-  readonly report?: string | undefined;
-  readonly policy?: string | undefined;
-  readonly cluster?: string | undefined;
-  readonly source?: string | undefined;
-  readonly config?: string | undefined;
+function baselineOut(values: GateValues): (readonly [string, string])[] {
+  return values['write-baseline'] === undefined ? [] : [['--write-baseline', values['write-baseline']]];
 }
 
-async function judge(
-  values: Values,
-  options: { maxReportAgeMs: number | undefined; strict: boolean | undefined },
-  nowMs: number,
-  terminal: Terminal,
-): Promise<Evaluation> {
-  const { report, cluster } = values;
+/** Before anything is judged, so that a verdict is never lost for want of a folder. @throws {InputError} */
+async function checkWritable(
+  written: readonly (readonly [string, string])[],
+  read: readonly (string | undefined)[],
+): Promise<void> {
+  const sources = new Set(read.flatMap((file) => (file === undefined ? [] : [resolve(file)])));
+  const seen = new Set<string>();
+  for (const [option, file] of written) {
+    const path = resolve(file);
+    // A baseline may be renewed in place.
+    if (option === '--out' && sources.has(path))
+      throw new InputError(`${option} ${file}: would write over what is read`);
+    if (seen.has(path)) throw new InputError(`${option} ${file}: is written twice`);
+    seen.add(path);
+    try {
+      await (await open(file, 'a')).close();
+    } catch (error) {
+      throw unwritable(option, file, error);
+    }
+  }
+}
+
+async function write(option: string, file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    throw unwritable(option, file, error);
+  }
+}
+
+function unwritable(option: string, file: string, error: unknown): InputError {
+  return new InputError(`${option} ${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+}
+
+async function judge(values: GateValues, nowMs: number, terminal: Terminal): Promise<Judged> {
+  const { report, cluster, function: name, url } = values;
   if ((report === undefined) === (cluster === undefined)) {
     throw new InputError(
       'gate: needs either --report FILE --policy FILE or --cluster NAME; see portcullis gate --help',
     );
   }
-  if (report !== undefined) {
-    if (values.policy === undefined) throw new InputError('gate: --report needs --policy FILE');
-    for (const other of ['source', 'config'] as const) {
-      if (values[other] !== undefined) throw new InputError(`gate: --${other} does not go with --report`);
-    }
-    const policy = await loadPolicy(values.policy);
-    const shown = progress(terminal.stderr);
-    try {
-      return await judgeReport(
-        await openReport(report, terminal),
-        { policy, nowMs, options },
-        { onProgress: shown.update },
-      );
-    } finally {
-      shown.clear();
-    }
-  }
-  if (values.policy !== undefined)
-    throw new InputError('gate: --cluster is judged by the policy of its source in the config; leave out --policy');
-  const config = await loadConfig(values.config ?? 'portcullis.yaml');
-  const app = await compose(config, { env: terminal.env, log: logTo(terminal.stderr) });
-  try {
-    return await app.gate({ cluster: cluster as string, source: values.source, ...options }, nowMs);
-  } finally {
-    await app.close();
-  }
+  const letThrough = values['on-undetermined'] ?? 'fail';
+  if (letThrough !== 'pass' && letThrough !== 'fail')
+    throw new InputError(`--on-undetermined ${letThrough}: has to be fail or pass`);
+  const common = {
+    images: values.image?.map(parseImagePattern),
+    maxReportAgeMs: durationOption('--max-age', values['max-age']),
+    strict: values.strict,
+    letUndetermined: letThrough === 'pass',
+    forBaseline: values['write-baseline'] !== undefined,
+  };
+  if (name !== undefined || url !== undefined) return askRemote(values, common, nowMs, terminal);
+  refuse(values, 'without --function or --url', ['region', 'qualifier']);
+  const baseline = await readBaseline(values.baseline);
+  if (report !== undefined) return judgeFile(values, { ...common, baseline }, nowMs, terminal);
+  return askLive(values, { ...common, baseline }, nowMs, terminal);
 }
 
-async function openReport(path: string, terminal: Terminal): Promise<Bytes> {
-  if (path === '-') {
-    if (terminal.stdin.isTTY)
-      throw new InputError('gate: --report - reads standard input, and nothing is piped into it');
-    return terminal.stdin;
-  }
-  const problem = await stat(path).then(
-    (found) => (found.isDirectory() ? 'is a folder' : undefined),
-    (error: NodeJS.ErrnoException) => `cannot be read (${error.code})`,
-  );
-  if (problem !== undefined) throw new InputError(`--report ${path}: ${problem}`);
-  return readable(path);
-}
-
-async function* readable(path: string): Bytes {
+async function readBaseline(file: string | undefined) {
+  if (file === undefined || file === 'previous') return file;
   try {
-    yield* createReadStream(path, { highWaterMark: 256 * 1024 });
+    return parseBaseline(await readFile(file, 'utf8'), file);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new InputError(`--report ${path}: cannot be read (${code})`);
+    if (error instanceof InputError) throw error;
+    throw new InputError(`--baseline ${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
   }
 }

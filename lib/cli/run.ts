@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../core/errors.ts';
 import { hint } from '../core/suggest.ts';
+import { RemoteError } from '../remote/answer.ts';
 import type { Terminal } from './terminal.ts';
 
 interface Command {
@@ -75,6 +76,10 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     if (error instanceof InputError) {
       terminal.stderr.write(`portcullis: ${error.message}\n`);
       return 3;
+    }
+    if (error instanceof RemoteError) {
+      terminal.stderr.write(`portcullis: no verdict: ${error.message}\n`);
+      return 4;
     }
     terminal.stderr.write(`portcullis: internal error, not a verdict: ${(error as Error).stack ?? String(error)}\n`);
     return 4;

@@ -12,7 +12,7 @@ const changes: Readonly<Record<FindingKind, readonly string[]>> = {
   baseline_checks: ['check', 'check_type', 'standard'],
   baseline_items: ['check', 'check_type', 'standard', 'item'],
   privileged_containers: ['container', 'workload'],
-  ports: ['container', 'workload', 'path'],
+  ports: ['container', 'workload', 'port'],
   packages: ['container', 'package'],
   processes: ['container', 'user', 'hash'],
   cluster: [],

@@ -79,8 +79,10 @@ function sdkError(error: unknown): Known | undefined {
   if (/AccessDenied|UnrecognizedClient|InvalidSignature|ExpiredToken|InvalidClientTokenId/.test(name))
     return unreachable(`the caller may not ask it (${name}): it needs lambda:InvokeFunction`);
   if (status !== undefined) return unreachable(`AWS answered ${status} (${name})`);
+  // The SDK calls a connection that breaks a time-out too.
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== undefined && /^E[A-Z_]{3,20}$/.test(code)) return unreachable(`AWS cannot be reached (${code})`);
   if (/^(TimeoutError|AbortError)$/.test(name)) return unreachable('did not answer in time');
   if (name === 'Error' && /region/i.test(error.message)) return unreachable('no region is named: use --region');
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === undefined ? undefined : unreachable(`AWS cannot be reached (${code})`);
+  return undefined;
 }

@@ -261,7 +261,10 @@ describe('bad input ends with exit code 3 and says what, where and what to do:',
     { args: ['gate'], says: 'needs either --report FILE --policy FILE or --cluster NAME' },
     { args: ['gate', '--report', example], says: '--report needs --policy FILE' },
     { args: ['gate', '--report', example, '--cluster', 'x'], says: 'needs either' },
-    { args: ['gate', '--cluster', 'x', '--policy', 'y'], says: 'leave out --policy' },
+    {
+      args: ['gate', '--cluster', 'x', '--policy', 'y'],
+      says: 'there is no policy y in the config; known: production',
+    },
     {
       args: ['gate', '--report', 'nowhere.json', '--policy', 'policies/production.yaml'],
       says: '--report nowhere.json: cannot be read (ENOENT)',
@@ -336,10 +339,23 @@ describe('output', () => {
     expect(JSON.parse(readFileSync(json, 'utf8')).verdict).toBe('undetermined');
   });
 
-  test('that cannot be written is an error, and the verdict was still told', async () => {
-    const ran = await command([...args, '--out', 'json=/nowhere/x.json']);
-    expect(ran.stdout).toContain('UNDETERMINED');
-    expect(ran).toMatchObject({ code: 3, stderr: 'portcullis: --out /nowhere/x.json: cannot be written (ENOENT)\n' });
+  test.each([
+    [['--out', 'json=/nowhere/x.json'], '--out /nowhere/x.json: cannot be written (ENOENT)'],
+    [['--out', `json=${example}`], `--out ${example}: would write over what is read`],
+    [['--write-baseline', '/nowhere/b.json'], '--write-baseline /nowhere/b.json: cannot be written (ENOENT)'],
+    [['--format', 'json', '--format', 'table'], 'gate: --format is given twice'],
+    [['--now', '2026-02-30T00:00:00Z'], 'gate: --now is given twice'],
+  ])('that cannot be had as it is asked for is told before anything is judged: %s', async (more, says) => {
+    const before = readFileSync(example, 'utf8');
+    const ran = await command([...args, ...more]);
+    expect(ran).toMatchObject({ code: 3, stdout: '', stderr: `portcullis: ${says}\n` });
+    expect(readFileSync(example, 'utf8')).toBe(before);
+  });
+
+  test('of one file for two formats is refused', async () => {
+    const file = join(world.folder, 'twice.json');
+    const ran = await command([...args, '--out', `json=${file}`, '--out', `sarif=${file}`]);
+    expect(ran.stderr).toBe(`portcullis: --out ${file}: is written twice\n`);
   });
 
   test('has colour on a terminal, and none with NO_COLOR or elsewhere', async () => {
@@ -379,4 +395,77 @@ describe('output', () => {
       expect(help.stdout).toContain(option);
     }
   });
+});
+
+describe('narrowed to images', () => {
+  const judge = (...images: string[]) =>
+    command([
+      'gate',
+      ...['--report', example, '--policy', policyFile('  - {id: r, on: vulnerabilities, max: 0}')],
+      ...exampleNow,
+      ...images.flatMap((image) => ['--image', image]),
+    ]);
+
+  test('counts theirs, and does not pass for one that is not there', async () => {
+    expect(await judge('test-image')).toMatchObject({ code: 1 });
+    const absent = await judge('other:1');
+    expect(absent.code).toBe(2);
+    expect(absent.stdout).toContain('image-absent: image other:1: the report does not know it');
+    // A violation that is proven stays one.
+    expect(await judge('test-image', 'other:1')).toMatchObject({ code: 1 });
+    expect(await judge('No Image')).toMatchObject({ code: 3 });
+  });
+});
+
+describe('a baseline', () => {
+  const gate = (policy: string, ...more: string[]) =>
+    command(['gate', '--report', example, '--policy', policy, ...exampleNow, ...more]);
+
+  test('that was written lets what it knows through, and only that', async () => {
+    const policy = policyFile('  - {id: r, on: vulnerabilities, max: 0}');
+    const file = join(world.folder, 'baseline.json');
+    expect(await gate(policy, '--write-baseline', file)).toMatchObject({ code: 1, stderr: '' });
+    const known = await gate(policy, '--baseline', file);
+    expect(known.code).toBe(0);
+    expect(known.stdout).toMatch(/OBSERVED +r +1/);
+    expect(known.stdout).toContain('against the baseline: 1 before, 0 new, 0 fixed');
+    const stricter = policyFile(
+      '  - {id: r, on: vulnerabilities, max: 0}\n  - {id: p, on: privileged_containers, max: 0}',
+    );
+    const other = await gate(stricter, '--baseline', file);
+    expect(other.code).toBe(1);
+    expect(other.stdout).toContain('rule p: all findings count, since the baseline does not have it');
+  });
+
+  test('is not written of a report that does not suffice, and the verdict stays', async () => {
+    const file = join(world.folder, 'none.json');
+    const policy = policyFile('  - {id: r, on: ports, max: 0, where: "port == 1"}');
+    const ran = await gate(policy, '--write-baseline', file);
+    expect(ran).toMatchObject({
+      code: 2,
+      stderr: 'portcullis: no baseline was written: the report does not suffice\n',
+    });
+  });
+
+  test.each([
+    [['--baseline', 'previous'], '--baseline previous: nothing is remembered of a report at hand; name a file'],
+    [['--baseline', 'nowhere.json'], '--baseline nowhere.json: cannot be read (ENOENT)'],
+    [['--baseline', example], `baseline ${example}: version is not as gate --write-baseline writes it`],
+  ])('%s is refused', async (more, says) => {
+    const policy = policyFile('  - {id: r, on: vulnerabilities, max: 0}');
+    expect(await gate(policy, ...more)).toMatchObject({ code: 3, stderr: `portcullis: ${says}\n` });
+  });
+});
+
+test('an undetermined verdict is let through only where that is asked for, and loudly', async () => {
+  const args = ['gate', '--report', example, '--policy', 'policies/production.yaml', '--now', '2026-11-02T08:00:00Z'];
+  expect(await command(args)).toMatchObject({ code: 2 });
+  const ran = await command([...args, '--on-undetermined', 'pass', '--format', 'json']);
+  expect(ran.code).toBe(0);
+  expect(ran.stderr).toBe(
+    'portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n',
+  );
+  expect(JSON.parse(ran.stdout)).toMatchObject({ verdict: 'undetermined', let_through: true });
+  expect((await command([...args, '--on-undetermined', 'pass'])).stdout).toContain('LET THROUGH');
+  expect(await command([...args, '--on-undetermined', 'ignore'])).toMatchObject({ code: 3 });
 });

@@ -1,15 +1,25 @@
 import fc from 'fast-check';
+import { micromark } from 'micromark';
+import { gfm, gfmHtml } from 'micromark-extension-gfm';
 import { describe, expect, test } from 'vitest';
 import {
   attributeText,
+  commandMessage,
+  commandProperty,
+  htmlCode,
   jsonText,
   labelText,
   logLine,
+  markdownCode,
+  markdownText,
   plainText,
+  sarifText,
   slackCode,
   slackText,
   terminalText,
   withColon,
+  xmlAttribute,
+  xmlText,
 } from '../../lib/core/render/escape.ts';
 import { hostileText } from '../fixtures/render/hostile.ts';
 import { unsafe } from '../fixtures/render/slack-limits.ts';
@@ -85,8 +95,88 @@ test('JSON says the same, with nothing raw that a terminal obeys', () => {
   expect(JSON.parse(text)).toEqual(data);
 });
 
+test.each([
+  { text: 'openssl 1.1.1k, kube_config', is: 'openssl 1.1.1k, kube_config' },
+  { text: '<img src=x> & <!-- a -->', is: '&lt;img src=x&gt; &amp; &lt;!-- a --&gt;' },
+  { text: '*a* `b` [c](d) ~e~ _f_ g|h', is: '\\*a\\* \\`b\\` \\[c\\](d) \\~\u2060e\\~ \\_f\\_ g\\|h' },
+  { text: 'ask @user or #12, !3 and GH-4', is: 'ask @\u2060user or #\u206012, !\u20603 and GH\u2060-4' },
+  { text: 'https://a.b www.c.d :x:', is: 'https:\u2060//a.b www\u2060.c.d :\u2060x:' },
+  { text: '# a', is: '\\# a' },
+  { text: '- a', is: '\\- a' },
+  { text: '12. a', is: '12\\. a' },
+  { text: '$a$', is: '&#36;\u2060a&#36;' },
+  { text: 'a\\', is: 'a\\\\' },
+  { text: 'a\u202eb', is: 'a\\\\u{202e}b' },
+])('markdownText: $text', ({ text, is }) => {
+  expect(markdownText(text, 100)).toBe(is);
+});
+
+test.each([
+  { text: 'aaaaa[bcd', max: 7, is: 'aaaaa…' },
+  { text: 'aaa\\\\bcd', max: 7, is: 'aaa…' },
+  { text: 'aaaaa$bcd', max: 9, is: 'aaaaa…' },
+])('markdownText is not cut inside an escape: $text', ({ text, max, is }) => {
+  expect(markdownText(text, max)).toBe(is);
+});
+
+test('names in code stay as they are, in a table and in HTML too', () => {
+  expect(markdownCode('a_*b*|`c` @d', 40)).toBe('`a_*b*∣ˋcˋ @d`');
+  expect(markdownCode('', 40)).toBe('`-`');
+  expect(htmlCode('a<b>&`c`', 40)).toBe('<code>a&lt;b&gt;&amp;`c`</code>');
+  expect(htmlCode('', 40)).toBe('<code>-</code>');
+});
+
+test('a message of SARIF has no links that are not ours', () => {
+  expect(sarifText('[a](1) [b] (c) {0}', 40)).toBe('[a]\u2060(1) [b] (c) {0}');
+});
+
+test('a workflow command has one line, and its properties end where they end', () => {
+  expect(commandMessage('100%\r\na:b,c')).toBe('100%25%0D%0Aa:b,c');
+  expect(commandProperty('100%\na:b,c')).toBe('100%25%0Aa%3Ab%2Cc');
+});
+
+test('XML holds any text', () => {
+  expect(xmlText('<a b="c">&amp;\n\0\x1b\ufffe\ud800🙂')).toBe(
+    '&lt;a b="c"&gt;&amp;amp;\n\\u{0}\\u{1b}\\u{fffe}\\u{d800}🙂',
+  );
+  expect(xmlAttribute('"a"\n\tb')).toBe('&quot;a&quot;&#10;&#9;b');
+});
+
 describe('whatever the text', () => {
   const targets = { slackText, slackCode, plainText, terminalText };
+
+  test('a reader of Markdown sees what the text says, and nothing else', () => {
+    const seen = (markdown: string) =>
+      micromark(markdown, { extensions: [gfm()], htmlExtensions: [gfmHtml()] })
+        .replace(/^<p>|<\/p>$/g, '')
+        .replace(/&(lt|gt|quot|amp);/g, (_, name: string) => entities[name] ?? '');
+    const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', amp: '&' };
+    fc.assert(
+      fc.property(hostileText, (long) => {
+        const text = long.slice(0, 1_000).toWellFormed();
+        // Without the joiners, and with the spaces that part what CI systems take for commands.
+        const whole = terminalText(text, 1_000_000);
+
+        expect(seen(markdownText(text, 1_000_000)).replaceAll('\u2060', '')).toBe(whole);
+        const code = seen(markdownCode(text, 1_000_000));
+        expect(code).toBe(`<code>${whole.replaceAll('`', 'ˋ').replaceAll('|', '∣') || '-'}</code>`);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('the new targets stay within their limits', () => {
+    fc.assert(
+      fc.property(hostileText, fc.integer({ min: 4, max: 300 }), (text, max) => {
+        for (const target of [markdownText, markdownCode, sarifText]) {
+          const shown = target(text, max);
+          expect(shown.length).toBeLessThanOrEqual(max);
+          expect(shown).not.toMatch(/[\r\n]/);
+          expect(unsafe(shown).filter((problem) => !/bracket|mention/.test(problem))).toEqual([]);
+        }
+      }),
+    );
+  });
 
   test.each(Object.keys(targets) as (keyof typeof targets)[])('%s stays within its limit and harmless', (name) => {
     fc.assert(

@@ -74,6 +74,55 @@ export function logLine(line: string): string {
   return withoutCommands(line).replace(/^(\s*)::/, '$1: :');
 }
 
+/**
+ * For Markdown prose as GitHub and GitLab show it: no markup, HTML, link, mention, reference, emoji name or formula comes
+ * through, and where a line begins with it, no heading or list.
+ */
+export function markdownText(text: string, max: number): string {
+  return shortened(text, max, (seen) =>
+    entities(unlinked(withoutCommands(seen)))
+      .replace(/[\\`*[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, '\\$&')
+      .replace(/^(?:[#+=-]|\d+(?=[.)]))/, (mark) => (/\d/.test(mark) ? `${mark}\\` : `\\${mark}`))
+      .replaceAll('$', '&#36;'),
+  );
+}
+
+/** For Markdown: a code span, also in a table. Names stay as they are and can be copied. `max` counts the back-ticks. */
+export function markdownCode(text: string, max: number): string {
+  const inside = shortened(text, max - 2, (seen) => withoutCommands(seen).replaceAll('`', 'ˋ').replaceAll('|', '∣'));
+  return `\`${inside || '-'}\``;
+}
+
+/** For HTML inside Markdown, where a code span means nothing. `max` does not count the tags. */
+export function htmlCode(text: string, max: number): string {
+  return `<code>${shortened(text, max, (seen) => entities(withoutCommands(seen))) || '-'}</code>`;
+}
+
+/** For a plain text message of SARIF, in which `[text](target)` is a link. */
+export function sarifText(text: string, max: number): string {
+  return shortened(text, max, (seen) => withoutCommands(seen).replaceAll('](', `]${joiner}(`));
+}
+
+/** A finished text as the message of a workflow command of GitHub. */
+export function commandMessage(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+/** A finished text as the value of a property of a workflow command of GitHub. */
+export function commandProperty(text: string): string {
+  return commandMessage(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
+
+/** A finished text as XML 1.0, inside an element. What XML cannot hold at all is shown as `\u{1b}`. */
+export function xmlText(text: string): string {
+  return entities(text.replace(/[^\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, codePoint));
+}
+
+/** A finished text as the value of an XML attribute, in double quotes. */
+export function xmlAttribute(text: string): string {
+  return xmlText(text).replaceAll('"', '&quot;').replaceAll('\n', '&#10;').replaceAll('\t', '&#9;');
+}
+
 /** JSON that says the same to a parser, and shows a person no raw control or invisible character. */
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, (c) =>
@@ -88,6 +137,15 @@ const broadcasts = /@(?=channel|here|everyone)/gi;
 /** Neither a mention nor the name of an emoji; so let no colon follow. */
 function quiet(text: string): string {
   return text.replace(broadcasts, `@${joiner}`).replace(/:(?=[\w+'-]+:)/g, `:${joiner}`);
+}
+
+/** What GitHub and GitLab make a link or a mention of wherever it stands, even behind a back-slash. */
+function unlinked(text: string): string {
+  return text
+    .replace(/[@#!$%&~^](?=[\w"])|:(?=[\w+'-])/g, `$&${joiner}`)
+    .replace(/\bGH-(?=\d)/gi, (prefix) => `${prefix.slice(0, -1)}${joiner}-`)
+    .replaceAll('://', `:${joiner}//`)
+    .replace(/\bwww\./gi, (prefix) => `${prefix.slice(0, -1)}${joiner}.`);
 }
 
 /** `##[error]`, `##vso[` (Azure) and `##teamcity[` are commands wherever they stand. */
@@ -109,8 +167,8 @@ function shortened(text: string, max: number, neutral: (seen: string) => string)
 
   // The last character of a part may be half of one.
   const end = boundary(result, Math.min(whole ? result.length : result.length - 1, max - 1));
-  // Half an entity, or a mark that meant nothing while a letter followed.
-  const kept = result.slice(0, end).replace(/(?:&[a-z]*|[*_~]+)$/, '');
+  // Half an entity, half an escape, or a mark that meant nothing while a letter followed.
+  const kept = result.slice(0, end).replace(/(?:&[a-z#0-9]*|\\?[*_~]+|(?<!\\)(?:\\\\)*\\)$/, '');
   return `${kept.trimEnd()}…`;
 }
 

@@ -1,7 +1,9 @@
 import { formatDuration } from '../duration.ts';
-import type { Evaluation, KeptFinding, RuleResult, RuleStatus, Verdict } from '../evaluation.ts';
+import type { Evaluation, KeptFinding, RuleResult, RuleStatus, Verdict, WayToGreen } from '../evaluation.ts';
 import { listNames } from '../report.ts';
 import { logLine, terminalText } from './escape.ts';
+import { remedyPhrase } from './remedy-words.ts';
+import { needsAttention, waiverGrounds, waiverPhrase } from './waiver-words.ts';
 import {
   byUrgency,
   clusterOf,
@@ -26,6 +28,7 @@ export interface TableOptions {
 /** Shown of each rule; all that is left out is counted. */
 const shownFindings = 5;
 const shownGroups = 5;
+const shownSteps = 3;
 
 /** For a person at a terminal or in a CI log: the verdict, then what is broken, worst first, where and how to fix it. */
 export function renderTable(evaluation: Evaluation, { colour, columns }: TableOptions): string {
@@ -61,12 +64,14 @@ export function renderTable(evaluation: Evaluation, { colour, columns }: TableOp
     const [status = '', ...rest] = cells;
     put([style(status, rule ? statusColours[rule.status] : 'bold'), ...rest].join('  ').trimEnd(), 0, 8);
     if (rule && isBroken(rule)) details(rule, put, style);
+    else if (rule?.since && rule.since.fixed > 0) put(sinceLine(rule.since), 8);
   }
 
   if (evaluation.waivers.length > 0) {
     title('Waivers');
-    for (const { id, status, count } of evaluation.waivers) {
-      put(`${status.padEnd(7)}  ${safe(id)}  ${waiverTold[status](count)}`, 2, 4);
+    for (const waiver of evaluation.waivers) {
+      put(`${needsAttention(waiver) ? '! ' : ''}${spell(waiverPhrase(waiver), safe)}`, 2, 4);
+      if (waiver.status !== 'unused') put(spell(waiverGrounds(waiver), safe), 4);
     }
   }
   const odd = [...countsThatDisagree(evaluation), ...evaluation.notes.map(({ message }) => prose(message))];
@@ -74,7 +79,18 @@ export function renderTable(evaluation: Evaluation, { colour, columns }: TableOp
     title('Notes');
     for (const note of odd) put(note, 2, 4);
   }
+  wayLines(evaluation.wayToGreen, put, title);
   return `${lines.map(logLine).join('\n')}\n`;
+}
+
+/** Last, since that is where one looks in a log: what to do. */
+function wayLines(way: WayToGreen | undefined, put: Put, title: (text: string) => void): void {
+  if (way === undefined) return;
+  const { steps, omitted, of } = way;
+  title(`The shortest way to green: ${plural(steps.length + omitted, 'change')}`);
+  for (const step of steps.slice(0, shownSteps)) put(spell(remedyPhrase(step, of), safe), 2, 4);
+  const more = steps.length + omitted - shownSteps;
+  if (more > 0) put(`and ${plural(more, 'more change')}`, 2);
 }
 
 function reportLine({ report, cluster }: Evaluation): string {
@@ -123,11 +139,16 @@ function tableOf(rules: readonly RuleResult[]): readonly Row[] {
   }));
 }
 
+function sinceLine({ new: fresh, fixed, before }: NonNullable<RuleResult['since']>): string {
+  return `against the baseline: ${quantity(before)} before, ${quantity(fresh)} new, ${quantity(fixed)} fixed`;
+}
+
 type Put = (text: string, indent?: number, hang?: number) => void;
 type Style = (text: string, colour: Colour) => string;
 
 function details(rule: RuleResult, put: Put, style: Style): void {
   if (rule.message) put(prose(rule.message), 8);
+  if (rule.since !== undefined) put(sinceLine(rule.since), 8);
   if (rule.evidence === 'reported') put(`${excess(rule)}: the report counts them, its list does not show them`, 8);
 
   const groups = rule.groups?.slice(0, shownGroups) ?? [];
@@ -154,14 +175,6 @@ function detail(rule: RuleResult, finding: KeptFinding, put: Put, style: Style):
   if (where.length > 0) put(where.map(({ label, value }) => `${label} ${safe(value)}`).join(', '), inner);
   if (hint) put(`${hint.label}: ${prose(hint.text)}`, inner, inner + 5);
 }
-
-const waiverTold = {
-  used: (count: number) => `waives ${plural(count, 'finding')}`,
-  unused: () => 'matches nothing: remove it',
-  expired: (count: number) => `waives nothing any more; would have waived ${quantity(count)}: fix them or renew it`,
-  pending: (count: number) => `waives nothing yet; will waive ${plural(count, 'finding')}`,
-  'over-broad': (count: number) => `covers ${plural(count, 'finding')}, more than it was granted for: waives nothing`,
-} as const;
 
 /** Lists that no reason and no note has told of. The count beside the baselines is of another unit. */
 function countsThatDisagree({ counts, reasons, notes }: Evaluation): readonly string[] {

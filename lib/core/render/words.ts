@@ -147,6 +147,11 @@ export function summaryOf({ rules, verdict }: Evaluation): string {
   return rules.length === 1 ? 'the rule holds' : `all ${rules.length} rules hold`;
 }
 
+/** Broken rules, those that block first, then by severity, then as in the policy. */
+export function brokenWorstFirst(rules: readonly RuleResult[]): readonly RuleResult[] {
+  return byUrgency(rules.filter(isBroken));
+}
+
 const urgency: readonly RuleStatus[] = ['fail', 'undetermined', 'warn', 'observed', 'pass'];
 
 export function byUrgency(rules: readonly RuleResult[]): readonly RuleResult[] {
@@ -159,13 +164,14 @@ export function byUrgency(rules: readonly RuleResult[]): readonly RuleResult[] {
 
 /** By how much a rule is broken: `12 found, 0 allowed`. */
 export function excess(rule: RuleResult): string {
-  const found = `${quantity(rule.count)} ${rule.evidence === 'reported' ? 'reported' : 'found'}`;
+  const isNew = rule.since === undefined ? '' : `, ${quantity(rule.since.new)} new`;
+  const found = `${quantity(rule.count)} ${rule.evidence === 'reported' ? 'reported' : 'found'}${isNew}`;
   if (rule.per === undefined) return `${found}, ${quantity(rule.max)} allowed`;
   const groups = plural(brokenGroups(rule), 'group');
   return `${found}, ${groups} over the ${quantity(rule.max)} allowed per ${rule.per.join(', ')}`;
 }
 
-function brokenGroups(rule: RuleResult): number {
+export function brokenGroups(rule: RuleResult): number {
   return (rule.groups?.length ?? 0) + (rule.omittedGroups ?? 0);
 }
 

@@ -1,0 +1,107 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { GateRequest } from '../app/gate.ts';
+import type { Bytes } from '../app/ports.ts';
+import { compose, judgeReport, loadConfig, loadPolicy, systemClock } from '../compose.ts';
+import type { Baseline } from '../core/baseline.ts';
+import { InputError } from '../core/errors.ts';
+import type { RemoteRequest } from '../remote/answer.ts';
+import { type GateValues, type Judged, refuse } from './gate-values.ts';
+import { logTo } from './log.ts';
+import { progress } from './progress.ts';
+import { repositoryPath } from './repository-path.ts';
+import type { Terminal } from './terminal.ts';
+
+type Common = Pick<GateRequest, 'images' | 'maxReportAgeMs' | 'strict' | 'letUndetermined' | 'forBaseline'>;
+type Local = Common & { readonly baseline: Baseline | 'previous' | undefined };
+
+/** A report at hand. @throws {InputError} */
+export async function judgeFile(values: GateValues, asked: Local, nowMs: number, terminal: Terminal): Promise<Judged> {
+  const { report = '', policy: policyFile } = values;
+  if (policyFile === undefined) throw new InputError('gate: --report needs --policy FILE');
+  refuse(values, 'with --report', ['source', 'config']);
+  const { baseline, forBaseline, letUndetermined, ...options } = asked;
+  if (baseline === 'previous')
+    throw new InputError('--baseline previous: nothing is remembered of a report at hand; name a file');
+  const policy = await loadPolicy(policyFile);
+  const shown = progress(terminal.stderr);
+  try {
+    const body = await openReport(report, terminal);
+    const track = forBaseline ? ('baseline' as const) : undefined;
+    const judged = { policy, nowMs, options: { ...options, baseline, track } };
+    const evaluation = await judgeReport(body, judged, { onProgress: shown.update });
+    const isLetThrough = letUndetermined === true && evaluation.verdict === 'undetermined';
+    return {
+      evaluation: isLetThrough ? { ...evaluation, isLetThrough } : evaluation,
+      policyFile: repositoryPath(policyFile, terminal.env),
+      rules: policy.rules,
+    };
+  } finally {
+    shown.clear();
+  }
+}
+
+/** The newest report of a cluster, by the config. @throws {InputError} */
+export async function askLive(values: GateValues, asked: Local, nowMs: number, terminal: Terminal): Promise<Judged> {
+  const { cluster = '', source, policy } = values;
+  const config = await loadConfig(values.config ?? 'portcullis.yaml');
+  const app = await compose(config, { env: terminal.env, log: logTo(terminal.stderr) });
+  try {
+    const evaluation = await app.gate({ cluster, source, policy, ...asked }, nowMs);
+    const file = app.policyFile(evaluation);
+    return { evaluation, policyFile: file && repositoryPath(file, terminal.env), rules: app.rules(evaluation) };
+  } finally {
+    await app.close();
+  }
+}
+
+/** A deployed gate. Its client is loaded only here. @throws {InputError} @throws {RemoteError} */
+export async function askRemote(values: GateValues, asked: Common, nowMs: number, terminal: Terminal): Promise<Judged> {
+  refuse(values, 'with --function or --url', ['report', 'config', 'write-baseline']);
+  const { cluster = '', source, policy, image: images, function: name, url, region, qualifier, baseline } = values;
+  if (name !== undefined && url !== undefined) throw new InputError('gate: needs --function or --url, and not both');
+  if (baseline !== undefined && baseline !== 'previous')
+    throw new InputError('--baseline: a deployed gate compares with previous only');
+  const request: RemoteRequest = {
+    cluster,
+    source,
+    policy,
+    images,
+    max_age: values['max-age'],
+    strict: asked.strict,
+    baseline,
+    on_undetermined: asked.letUndetermined ? 'pass' : undefined,
+  };
+  if (name !== undefined) {
+    const { askFunction } = await import('../remote/function.ts');
+    return { evaluation: await askFunction({ name, region, qualifier }, request, nowMs) };
+  }
+  refuse(values, 'with --url', ['qualifier']);
+  const { askUrl } = await import('../remote/url.ts');
+  const edges = { env: terminal.env, clock: systemClock, random: Math.random };
+  return { evaluation: await askUrl({ url: url ?? '', region, ...edges }, request, nowMs) };
+}
+
+async function openReport(path: string, terminal: Terminal): Promise<Bytes> {
+  if (path === '-') {
+    if (terminal.stdin.isTTY)
+      throw new InputError('gate: --report - reads standard input, and nothing is piped into it');
+    return terminal.stdin;
+  }
+  const problem = await stat(path).then(
+    (found) => (found.isDirectory() ? 'is a folder' : undefined),
+    (error: NodeJS.ErrnoException) => `cannot be read (${error.code})`,
+  );
+  if (problem !== undefined) throw new InputError(`--report ${path}: ${problem}`);
+  return readable(path);
+}
+
+async function* readable(path: string): Bytes {
+  try {
+    yield* createReadStream(path, { highWaterMark: 256 * 1024 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new InputError(`--report ${path}: cannot be read (${code})`);
+  }
+}

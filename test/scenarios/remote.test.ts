@@ -1,0 +1,314 @@
+import { createHash, createHmac } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { answerGate } from '../../functions/gate.ts';
+import { createInstance } from '../../functions/instance.ts';
+import { formatNames } from '../../lib/cli/formats.ts';
+import { worldNowMs } from '../../lib/simulator/clusters.ts';
+import { command } from '../support/command.ts';
+import { urlEvent } from '../support/lambda-process.ts';
+import { startWorld, type World } from '../support/world.ts';
+
+const keys = { AWS_ACCESS_KEY_ID: 'AKIDREMOTE', AWS_SECRET_ACCESS_KEY: 'remote/secret/canary' };
+
+/** What AWS does with a call; `gate` asks the real handler. */
+type Reaction =
+  | 'gate'
+  | { readonly status: number; readonly body?: string; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly payload: unknown; readonly functionError?: string }
+  | 'reset';
+
+interface Aws {
+  readonly origin: string;
+  /** What becomes of the next calls; then each asks the gate. */
+  readonly script: Reaction[];
+  readonly calls: { readonly url: string; readonly headers: IncomingMessage['headers']; readonly body: string }[];
+  close(): Promise<void>;
+}
+
+/** Lambda's Invoke and a function URL, on loopback, before the real handler of the gate. */
+async function startAws(world: World): Promise<Aws> {
+  const script: Reaction[] = [];
+  const calls: Aws['calls'] = [];
+  const env = { ...world.env, PORTCULLIS_CONFIG: world.configFile, LAMBDA_TASK_ROOT: world.folder };
+  const instance = createInstance(env, () => {});
+  const invocation = { awsRequestId: 'r-1', getRemainingTimeInMillis: () => 60_000 };
+
+  async function react(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = '';
+    for await (const piece of request) body += piece;
+    const url = request.url ?? '';
+    // The SDK would take its own clock, which is the test's, for wrong.
+    response.sendDate = false;
+    calls.push({ url, headers: request.headers, body });
+    const reaction = script.shift() ?? 'gate';
+    if (reaction === 'reset') {
+      request.socket.destroy();
+      return;
+    }
+    const isInvoke = url.startsWith('/2015-03-31/');
+    if (reaction === 'gate') {
+      vi.setSystemTime(worldNowMs);
+      const event = isInvoke ? JSON.parse(body) : urlEvent({ body });
+      const answer = await answerGate(event, invocation, instance);
+      if (isInvoke) response.end(JSON.stringify(answer));
+      else response.writeHead(answer.statusCode, answer.headers).end(answer.body);
+      return;
+    }
+    if ('payload' in reaction) {
+      if (reaction.functionError !== undefined) response.setHeader('x-amz-function-error', reaction.functionError);
+      response.end(JSON.stringify(reaction.payload));
+      return;
+    }
+    response.writeHead(reaction.status, reaction.headers).end(reaction.body ?? '');
+  }
+
+  const server = createServer((request, response) => void react(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    script,
+    calls,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await (await instance.app()).close();
+    },
+  };
+}
+
+let world: World;
+let aws: Aws;
+beforeAll(async () => {
+  world = await startWorld();
+  aws = await startAws(world);
+});
+beforeEach(() => {
+  // The clock of the gate; timers go on.
+  vi.useFakeTimers({ now: worldNowMs, toFake: ['Date'] });
+  const env = { ...keys, AWS_REGION: 'ap-southeast-1', AWS_ENDPOINT_URL_LAMBDA: aws.origin };
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+});
+afterEach(() => {
+  expect(aws.script).toEqual([]);
+  vi.useRealTimers();
+  vi.unstubAllEnvs();
+});
+afterAll(async () => {
+  await aws.close();
+  await world.close();
+});
+
+const ways = [
+  ['--function', () => ['--function', 'portcullis-prod-gate']],
+  ['--url', () => ['--url', `${aws.origin}/`]],
+] as const;
+
+describe.each(ways)('asked by %s', (way, to) => {
+  const ask = (cluster: string, ...more: string[]) =>
+    command(['gate', '--cluster', cluster, ...to(), ...more], {
+      nowMs: worldNowMs,
+      env: { AWS_REGION: 'ap-southeast-1' },
+    });
+
+  test.each([
+    ['prod-eu', 0],
+    ['prod-us', 1],
+    ['nowhere', 2],
+  ])('a deployed gate judges %s as the command does, byte for byte in every format', async (cluster, code) => {
+    for (const format of formatNames) {
+      const [remote, local] = [
+        await ask(cluster, '--format', format),
+        await world.run(['gate', '--cluster', cluster, '--format', format]),
+      ];
+      expect([remote.code, local.code]).toEqual([code, code]);
+      // Only here it is known where the policy stands.
+      const file = /portcullis-test-\w+\/production\.yaml|production\.yaml/g;
+      if (['table', 'json', 'markdown', 'junit', 'gitlab-container'].includes(format))
+        expect(remote.stdout.replace(file, '')).toBe(local.stdout.replace(file, ''));
+      else expect(remote.stdout.length).toBeGreaterThan(0);
+    }
+  });
+
+  test('takes the options of the request with it', async () => {
+    const before = aws.calls.length;
+    const ran = await ask(
+      'prod-us',
+      '--image',
+      'no/such:1',
+      '--max-age',
+      '2h',
+      '--strict',
+      '--source',
+      'prod',
+      '--policy',
+      'production',
+    );
+    expect(ran.code).toBe(1);
+    expect(JSON.parse(aws.calls[before]?.body ?? '')).toEqual({
+      cluster: 'prod-us',
+      source: 'prod',
+      policy: 'production',
+      images: ['no/such:1'],
+      max_age: '2h',
+      strict: true,
+    });
+    expect(ran.stdout).toContain('image-absent');
+  });
+
+  test('lets an undetermined verdict through when the gate did, and only then', async () => {
+    const ran = await ask('prod-eu', '--max-age', '1s', '--on-undetermined', 'pass');
+    expect(ran.code).toBe(0);
+    expect(ran.stderr).toContain('LET THROUGH');
+    const down: Reaction = { status: 403, body: '{"Message":"Forbidden"}' };
+    aws.script.push(down);
+    expect(await ask('prod-eu', '--on-undetermined', 'pass')).toMatchObject({ code: 2 });
+  });
+
+  test('says what is wrong with the request: exit code 3', async () => {
+    const ran = await ask('prod-eu', '--source', 'prd');
+    expect(ran).toMatchObject({ code: 3, stdout: '' });
+    expect(ran.stderr).toMatch(/^portcullis: .*there is no source prd; did you mean prod\?\n$/);
+  });
+
+  const verdict = (given: object = {}) => ({
+    statusCode: 200,
+    body: JSON.stringify({ version: 1, verdict: 'pass', ...given }),
+  });
+  const failures: [string, Reaction[], Reaction[], 2 | 4, RegExp][] = [
+    ['access is denied', [denied], [{ status: 403, body: '{"Message":null}' }], 2, /may not ask it/],
+    ['there is no such gate', [missing], [{ status: 404 }], 2, /there is no such/],
+    ['it is throttled for good', Array(4).fill(throttled), Array(3).fill({ status: 429 }), 2, /too often/],
+    ['AWS fails for good', Array(4).fill(broken), Array(3).fill({ status: 502 }), 2, /502|500/],
+    ['the connection breaks', Array(4).fill('reset'), Array(3).fill('reset'), 2, /cannot be reached|closed before/],
+    [
+      'it is something else',
+      [{ payload: { hello: 'world' } }],
+      [{ status: 200, body: '<html>' }],
+      4,
+      /is no gate|no verdict/,
+    ],
+    [
+      'a pass without a verdict',
+      [{ payload: { statusCode: 200, body: '{}' } }],
+      [{ status: 200, body: '{}' }],
+      4,
+      /no verdict/,
+    ],
+    ['half a result', [{ payload: verdict() }], [{ status: 200, body: verdict().body }], 4, /no verdict/],
+    [
+      'it has failed itself',
+      [{ payload: { errorMessage: 'x' }, functionError: 'Unhandled' }],
+      [
+        {
+          status: 500,
+          body: '{"version":1,"error":{"kind":"internal-error","message":"internal error, not a verdict"}}',
+        },
+      ],
+      4,
+      /failed \(Unhandled\)|internal error, not a verdict/,
+    ],
+  ];
+  test.each(failures)(
+    'never passes when %s',
+    async (_why, invoked, called, code, says) => {
+      aws.script.push(...(way === '--function' ? invoked : called));
+      const ran = await ask('prod-eu', '--on-undetermined', 'pass');
+      expect(ran.code).toBe(code);
+      expect(code === 4 ? ran.stderr : ran.stdout.replaceAll(/\s+/g, ' ')).toMatch(says);
+      if (code === 4) expect(ran.stderr.trim().split('\n')).toHaveLength(1);
+      expect(ran.stdout + ran.stderr).not.toContain(keys.AWS_SECRET_ACCESS_KEY);
+    },
+    60_000,
+  );
+
+  test('never passes by a status and a verdict that contradict, or by the verdict of another cluster', async () => {
+    const { stdout: failing } = await ask('prod-us', '--format', 'json');
+    const { stdout: passing } = await ask('prod-eu', '--format', 'json');
+    const answers: [number, string, string][] = [
+      [200, failing, 'prod-us'],
+      [409, passing, 'prod-eu'],
+      [200, passing, 'prod-us'],
+      [200, passing.replace('"rules"', '"let_through": true, "rules"'), 'prod-eu'],
+    ];
+    for (const [status, body, cluster] of answers) {
+      aws.script.push(way === '--function' ? { payload: { statusCode: status, body } } : { status, body });
+      expect(await ask(cluster)).toMatchObject({ code: 4, stdout: '' });
+    }
+  });
+
+  test('is tried again where AWS fails for a moment', async () => {
+    aws.script.push(way === '--function' ? throttled : { status: 502 });
+    expect(await ask('prod-eu')).toMatchObject({ code: 0 });
+  }, 60_000);
+
+  test('needs credentials', async () => {
+    for (const name of Object.keys(keys)) vi.stubEnv(name, '');
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nowhere');
+    vi.stubEnv('AWS_CONFIG_FILE', '/nowhere');
+    const ran = await ask('prod-eu');
+    expect(ran.code).toBe(2);
+    expect(ran.stdout).toContain('there are no AWS credentials');
+  });
+});
+
+const denied: Reaction = {
+  status: 403,
+  headers: { 'x-amzn-errortype': 'AccessDeniedException' },
+  body: '{"Message":"no"}',
+};
+const missing: Reaction = { status: 404, headers: { 'x-amzn-errortype': 'ResourceNotFoundException' }, body: '{}' };
+const throttled: Reaction = { status: 429, headers: { 'x-amzn-errortype': 'TooManyRequestsException' }, body: '{}' };
+const broken: Reaction = { status: 500, headers: { 'x-amzn-errortype': 'ServiceException' }, body: '{}' };
+
+test('the call of a function URL is signed as AWS checks it', async () => {
+  const before = aws.calls.length;
+  await command(['gate', '--cluster', 'prod-eu', '--url', `${aws.origin}/`, '--region', 'eu-west-1'], {
+    nowMs: worldNowMs,
+  });
+  const { headers, body } = aws.calls[before] as Aws['calls'][number];
+  const [, scope, names, signature] =
+    /^AWS4-HMAC-SHA256 Credential=AKIDREMOTE\/(\S+), SignedHeaders=(\S+), Signature=([0-9a-f]{64})$/.exec(
+      headers.authorization ?? '',
+    ) ?? [];
+  const [day = '', region, service] = (scope ?? '').split('/');
+  expect([region, service]).toEqual(['eu-west-1', 'lambda']);
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+  const signed = (names ?? '').split(';');
+  expect(signed).toEqual(expect.arrayContaining(['host', 'x-amz-date']));
+  const canonical = [
+    'POST',
+    '/',
+    '',
+    ...signed.map((name) => `${name}:${headers[name]}`),
+    '',
+    names,
+    sha256(body),
+  ].join('\n');
+  const toSign = ['AWS4-HMAC-SHA256', headers['x-amz-date'], scope, sha256(canonical)].join('\n');
+  const key = ['eu-west-1', 'lambda', 'aws4_request'].reduce(
+    (last, part) => hmac(last, part),
+    hmac(`AWS4${keys.AWS_SECRET_ACCESS_KEY}`, day),
+  );
+  expect(signature).toBe(hmac(key, toSign).toString('hex'));
+});
+
+test.each([
+  [['--function', 'f', '--url', 'https://x'], 'needs --function or --url, and not both'],
+  [['--function', 'f', '--config', 'x'], '--config does not go with --function or --url'],
+  [['--function', 'f', '--baseline', 'b.json'], 'a deployed gate compares with previous only'],
+  [['--function', 'f', '--write-baseline', '/tmp/b.json'], '--write-baseline does not go'],
+  [['--url', 'http://example.com'], '--url: has to be the https URL'],
+  [['--url', 'https://u:p@example.com'], '--url: must not hold a user or a password'],
+  [['--url', 'https://example.com', '--qualifier', 'x'], '--qualifier does not go with --url'],
+  [['--url', 'https://example.com'], 'use --region'],
+  [['--region', 'x'], '--region does not go without --function or --url'],
+])('%s is refused', async (more, says) => {
+  vi.stubEnv('AWS_REGION', '');
+  const ran = await command(['gate', '--cluster', 'c', ...more]);
+  expect(ran).toMatchObject({ code: 3, stdout: '' });
+  expect(ran.stderr).toContain(says);
+});

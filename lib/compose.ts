@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
-import type { Bytes, Clock, Log, Notifier, ReportReader } from './app/ports.ts';
+import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
 import { type ScanEdges, type ScanSummary, scan } from './app/scan.ts';
 import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
@@ -85,6 +85,11 @@ export async function loadConfig(path: string): Promise<Config> {
 /** Judge a report at hand, without any config. */
 export function judgeReport(body: Bytes, judge: Omit<Judge, 'readReport'>, options?: ReadOptions): Promise<Evaluation> {
   return judgeBytes(body, { ...judge, readReport: reader(options) });
+}
+
+/** All findings of a report at hand that a policy looks at. */
+export async function readFindings(body: Bytes, policy: Policy, push: Push): Promise<void> {
+  await reader()(body, new Set(policy.rules.map(({ on }) => on)), push);
 }
 
 function reader(options?: ReadOptions): ReportReader {

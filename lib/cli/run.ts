@@ -21,6 +21,13 @@ const commands: Readonly<Record<string, Command>> = {
       return { run: gateCommand, help: gateHelp };
     },
   },
+  explain: {
+    summary: 'why a verdict is as it is, and the fewest changes that lead to green',
+    load: async () => {
+      const { explainCommand, explainHelp } = await import('./explain.ts');
+      return { run: explainCommand, help: explainHelp };
+    },
+  },
   scan: {
     summary: 'judge every cluster of every source once, and tell the receivers',
     load: async () => {

@@ -12,6 +12,8 @@ export interface Expression {
   readonly fields: ReadonlySet<string>;
   /** What must hold for it to be true: `field == "text"` terms that are joined by `&&` at the top. */
   readonly equalities: ReadonlyMap<string, string>;
+  /** What is joined by `&&` at the top, each a condition of its own; of one alone, itself. */
+  readonly terms: readonly string[];
   /** @returns undefined when it cannot be told, since a field that decides it is absent or a function fails on it */
   test(finding: Finding): boolean | undefined;
 }
@@ -60,6 +62,7 @@ export function compileExpression(types: FieldTypes, text: string): Expression |
     text,
     fields: named,
     equalities: equalities(parsed.ast, types),
+    terms: termsOf(parsed.ast, text),
     test: severity === undefined || namesUnknown(parsed.ast) ? test : unknownIsAbsent(test, severity),
   };
 }
@@ -264,6 +267,11 @@ function invalidPattern(node: ASTNode): ExpressionProblem | undefined {
       end: pattern.end ?? 0,
     };
   }
+}
+
+function termsOf(node: ASTNode, text: string): readonly string[] {
+  if (node.op === '&&') return (node.args as ASTNode[]).flatMap((side) => termsOf(side, text));
+  return [text.slice(node.start, node.end)];
 }
 
 function equalities(node: ASTNode, types: FieldTypes, found = new Map<string, string>()): Map<string, string> {

@@ -74,7 +74,7 @@ function mismatch(kind: FindingKind, list: ListName, at: ListFacts): Mismatch | 
     return { reason: { kind: 'count-mismatch', message, list }, empty: at.listed === 0, evidence };
   }
   if (kind === 'baseline_items' && (at.shortRows ?? 0) > 0) {
-    const message = `${at.shortRows} baseline checks list fewer items than the rules they say failed`;
+    const message = `${at.shortRows} baseline checks list fewer items than the rules they say failed, or do not say how many failed`;
     return { reason: { kind: 'count-mismatch', message, list }, empty: (at.items ?? 0) === 0, evidence: 0 };
   }
   return undefined;

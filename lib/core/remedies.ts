@@ -109,6 +109,18 @@ export class Remedies {
   }
 }
 
+/** Whether a change clears a finding. */
+export function isCleared(
+  { on, subject }: Pick<Remedy, 'on' | 'subject'>,
+  kind: FindingKind,
+  finding: Finding,
+): boolean {
+  return (
+    on === kind &&
+    changes[on].every((field) => subject[field] === (field === 'workload' ? workload(finding.pod) : finding[field]))
+  );
+}
+
 /** Whatever the order of findings, the same of what is advised. */
 function advise(change: Change, advice: string | undefined): void {
   if (advice && (change.advice === undefined || advice < change.advice)) change.advice = cutText(advice);

@@ -159,7 +159,7 @@ export interface ListFacts {
   /** `baseline_checks`, where it was read: items in all rows, and the sum of their counts of failed rules. */
   readonly items?: number;
   readonly failed?: number;
-  /** `baseline_checks`, where it was read: rows that list fewer items than rules they say failed. */
+  /** `baseline_checks`, where it was read: rows that list fewer items than rules they say failed, or do not say. */
   readonly shortRows?: number;
 }
 

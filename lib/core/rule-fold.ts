@@ -14,7 +14,7 @@ import { Identities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Excess } from './remedies.ts';
-import type { Finding } from './report.ts';
+import { type FieldType, type Finding, fields } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
 import { type Group, keptFindings, mostGroups, namedFindings, Tally, type Tracking } from './tally.ts';
 import { isOverBroad, type Loan, WaiverIndex } from './waivers.ts';
@@ -56,10 +56,17 @@ export class RuleFold {
       if (matches === undefined) this.#unevaluable++;
       if (matches !== true) return;
     }
+    // Whose it is decides in which group it counts.
+    if (this.rule.per?.some((field) => this.#isNameless(finding[field], field))) this.#unevaluable++;
     const cover = this.waivers.covers(finding);
     if (cover === undefined) this.#counted.add(finding);
     else if (cover.loans === undefined) this.#waive(finding, cover.first);
     else this.#lend(finding, cover.loans);
+  }
+
+  #isNameless(value: string | number | undefined, field: string): boolean {
+    if (value === undefined) return true;
+    return value === '' && (fields[this.rule.on] as Readonly<Record<string, FieldType>>)[field] === 'string';
   }
 
   #waive(finding: Finding, { waiver, place }: Loan): void {
@@ -113,9 +120,9 @@ export class RuleFold {
       return { kind: 'rule-unevaluable', message, rules };
     }
     if (this.#unevaluable > 0) {
-      const asked = [...(this.rule.where?.fields ?? [])].join(', ');
+      const asked = [...new Set([...(this.rule.where?.fields ?? []), ...(this.rule.per ?? [])])].join(', ');
       const count = `${this.#unevaluable} ${this.#unevaluable === 1 ? 'finding' : 'findings'}`;
-      const message = `rule ${this.rule.id}: its where cannot be told of ${count}: a field that it asks for is absent or unknown, or a function fails on one (${asked})`;
+      const message = `rule ${this.rule.id}: ${this.rule.per === undefined ? 'its where' : 'its where or per'} cannot be told of ${count}: a field that it asks for is absent or unknown, or a function fails on one (${asked})`;
       return { kind: 'rule-unevaluable', message, rules };
     }
     return undefined;

@@ -23,7 +23,7 @@ export interface Loan {
   fixable: number;
 }
 
-export function isOverBroad({ waiver, count }: Loan): boolean {
+export function isOverBroad({ waiver, count }: Pick<Loan, 'waiver' | 'count'>): boolean {
   return waiver.max_findings !== undefined && count > waiver.max_findings;
 }
 

@@ -318,7 +318,8 @@ export class ReportStream {
   /** The items of the baseline row at hand, which stands whole in the bytes. */
   #readItems(checks: ReturnType<typeof rowFinding>, end: number): void {
     const state = this.#state('baseline_checks');
-    const failed = (checks.finding.rules_failed as number | undefined) ?? 0;
+    const stated = checks.finding.rules_failed as number | undefined;
+    const failed = stated ?? 0;
     let items = 0;
     let p = checks.row.begin(checks.slotOf(baselineItemsKey));
     const isArray = p >= 0 && this.#bytes[p] === 0x5b;
@@ -335,9 +336,8 @@ export class ReportStream {
     }
     state.items += items;
     state.failed += failed;
-    // Without a list of items only a count of 0 says that there are none.
-    const hasList = checks.row.begin(checks.slotOf(baselineItemsKey)) >= 0;
-    if (items < failed || (!hasList && checks.finding.rules_failed !== 0)) state.shortRows++;
+    // Without a count nothing says that the list is whole.
+    if (stated === undefined || items < failed) state.shortRows++;
   }
 
   #readItem(p: number, end: number): number {

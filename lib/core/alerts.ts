@@ -91,7 +91,7 @@ export function advance(
     for (const violation of rule.violations ?? []) {
       const fingerprint = alertFingerprint(clusterId, rule.id, violation.group);
       const seen = { ...observed(rule, violation), fingerprint, scannedAtMs, policyDigest };
-      after.set(fingerprint, fire(known.get(fingerprint), seen, hasExpiredWaiver(evaluation), nowMs, options));
+      after.set(fingerprint, fire(known.get(fingerprint), seen, expiryOf(evaluation, rule.id), nowMs, options));
     }
   }
   for (const alert of before) {
@@ -151,11 +151,16 @@ function observed(
 function fire(
   before: Alert | undefined,
   seen: Observed,
-  waiverExpired: boolean,
+  waiverExpiredMs: number | undefined,
   nowMs: number,
   options: AlertOptions,
 ): Alert {
-  if (before === undefined) return { ...seen, gone: [], state: 'firing', episode: 1, sinceMs: nowMs };
+  if (before === undefined) {
+    // A waiver outlives the memory of what it waives.
+    const isBack = waiverExpiredMs !== undefined && nowMs - waiverExpiredMs <= options.reopenWithinMs;
+    const back = isBack ? ({ back: 'waiver-expired' } as const) : {};
+    return { ...seen, gone: [], state: 'firing', ...back, episode: 1, sinceMs: nowMs };
+  }
   // A report older than the one it stands on, out of its turn.
   if (seen.scannedAtMs < before.scannedAtMs) return before;
   if (before.state === 'firing') {
@@ -164,7 +169,7 @@ function fire(
     const { episode, sinceMs, back } = before;
     return { ...seen, ...named(before, seen), state: 'firing', episode, sinceMs, ...(back !== undefined && { back }) };
   }
-  if (before.end === 'waived' && waiverExpired) {
+  if (before.end === 'waived' && waiverExpiredMs !== undefined) {
     return {
       ...seen,
       gone: [],
@@ -241,8 +246,12 @@ function heldBy(evaluation: Evaluation, rule: string): ReasonKind {
   return reason?.kind ?? 'rule-unevaluable';
 }
 
-function hasExpiredWaiver({ waivers }: Evaluation): boolean {
-  return waivers.some(({ status, count }) => status === 'expired' && count > 0);
+/** When the last waiver expired that would cover some of what a rule finds; undefined: there is none. */
+function expiryOf({ waivers }: Evaluation, ruleId: string): number | undefined {
+  const expiries = waivers
+    .filter(({ rule, status, count }) => rule === ruleId && status === 'expired' && count > 0)
+    .map(({ expiresAtMs }) => expiresAtMs);
+  return expiries.length > 0 ? Math.max(...expiries) : undefined;
 }
 
 /** The alert that a cluster cannot be judged, which lasts as long as there is any reason. */
@@ -280,5 +289,5 @@ function followReasons(
     policyDigest: evaluation.policy.digest,
     reasons,
   };
-  return fire(before, seen, false, nowMs, options);
+  return fire(before, seen, undefined, nowMs, options);
 }

@@ -33,7 +33,9 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
   };
 }
 
-function alertNews({ alert, cause, told }: OwedItem, context: NewsContext): AlertNews {
+function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContext): AlertNews {
+  // Of what was told to be over the receiver takes nothing to be there.
+  const told = before?.state === 'firing' ? before : undefined;
   const { fingerprint, rule, on, severity, group, count, max, waived, sinceMs, overMs, held, reasons = [] } = alert;
   const message = context.messages.get(rule);
   const isOver = alert.state === 'over';
@@ -56,16 +58,21 @@ function alertNews({ alert, cause, told }: OwedItem, context: NewsContext): Aler
     count,
     max,
     waived,
-    ...(told !== undefined && { before: told.count }),
+    ...(before !== undefined && { before: before.count }),
     sinceMs,
     ...(overMs !== undefined && { overMs }),
     findings,
     omitted: freshCount - findings.length,
-    gone: isOver ? count : gone.length,
-    goneFindings: (isOver ? alert.worst : goneFindings(alert, gone)).slice(0, namedInNews),
+    gone: isOver ? goneAtEnd(alert) : gone.length,
+    goneFindings: (isOver ? alert.worst.slice(0, goneAtEnd(alert)) : goneFindings(alert, gone)).slice(0, namedInNews),
     reasons,
     ...(held !== undefined && { held }),
   };
+}
+
+/** Where some are allowed, some may be left, and which is not known. */
+function goneAtEnd({ count, max, end }: Alert): number {
+  return max > 0 && end !== 'policy-changed' ? 0 : count;
 }
 
 /** Of an alert that the receiver knows, those of its worst findings that it does not. */

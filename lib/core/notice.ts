@@ -30,7 +30,10 @@ export interface AlertNews {
   readonly findings: readonly NewFinding[];
   /** Findings that are news beyond those named. */
   readonly omitted: number;
-  /** How many findings went since the receiver last heard of it, and the worst of them by name. */
+  /**
+   * How many findings are known to have gone since the receiver last heard of it, and the worst of them by name. Of an
+   * alert that is over, and of which some findings are allowed, it is not known.
+   */
   readonly gone: number;
   readonly goneFindings: readonly KeptFinding[];
   /** Why the cluster cannot be judged. */

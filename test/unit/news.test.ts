@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { type Alert, advance } from '../../lib/core/alerts.ts';
+import { type DeliveryLog, owe } from '../../lib/core/deliveries.ts';
+import { newsOf } from '../../lib/core/news.ts';
+import type { Finding } from '../../lib/core/report.ts';
+import { evaluate, nowMs } from '../support/evaluate.ts';
+
+const dayMs = 86_400_000;
+
+/** A cluster that is looked at once a day, and a receiver that takes everything. */
+function daily(policy: string) {
+  let alerts: readonly Alert[] = [];
+  let log: Partial<DeliveryLog> = { told: {} };
+  let day = 0;
+  return (vulnerabilities: readonly Finding[], changed = policy) => {
+    day++;
+    const facts = { scannedAtMs: nowMs - dayMs + day };
+    const evaluation = evaluate(changed, { findings: { vulnerabilities }, facts, options: { track: true } });
+    const atMs = nowMs + day * dayMs;
+    alerts = advance(alerts, evaluation, undefined, atMs, { reopenWithinMs: 7 * dayMs });
+    const owed = owe(
+      'c-1',
+      'chat',
+      alerts,
+      log,
+      {
+        announce: 'all',
+        remindMs: { critical: dayMs, high: 30 * dayMs, medium: 30 * dayMs, low: 30 * dayMs },
+        wants: () => true,
+        isSilenced: () => false,
+      },
+      atMs,
+    );
+    log = owed?.log ?? log;
+    return newsOf(owed?.items ?? [], {
+      cluster: evaluation.cluster,
+      policy: 'test',
+      reportId: 'r',
+      scannedAtMs: facts.scannedAtMs,
+      alerts,
+      messages: new Map(),
+      imagesBefore: undefined,
+    }).news;
+  };
+}
+
+const vulnerability = (name: string, image = 'app'): Finding => ({
+  severity: 'High',
+  image,
+  image_version: '1',
+  vulnerability: name,
+  package: 'p',
+  package_version: '1',
+});
+
+const names = (findings: readonly { readonly fields: Finding }[]) => findings.map(({ fields }) => fields.vulnerability);
+
+const none = 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n';
+const two = 'rules:\n  - {id: r, on: vulnerabilities, max: 2}\n';
+
+describe('what comes back', () => {
+  test('is named though it was known before, and what went then does not go again', () => {
+    const look = daily(none);
+    look([vulnerability('A'), vulnerability('B')]);
+    expect(look([])[0]).toMatchObject({ cause: 'resolved', gone: 2 });
+
+    const [back] = look([vulnerability('A')]);
+
+    expect(back).toMatchObject({ cause: 'reopened', before: 2, count: 1, omitted: 0, gone: 0, goneFindings: [] });
+    expect(names(back?.findings ?? [])).toEqual(['A']);
+  });
+});
+
+describe('what is over', () => {
+  test('names what went, where none is allowed', () => {
+    const look = daily(none);
+    look([vulnerability('A'), vulnerability('B')]);
+
+    const [over] = look([]);
+
+    expect(over).toMatchObject({ cause: 'resolved', count: 2, gone: 2 });
+    expect(names(over?.goneFindings ?? [])).toEqual(['A', 'B']);
+  });
+
+  test('calls nothing gone where some are allowed, since some may be left', () => {
+    const look = daily(two);
+    look(['A', 'B', 'C'].map((name) => vulnerability(name)));
+
+    expect(look([vulnerability('A')])[0]).toMatchObject({ cause: 'resolved', count: 3, gone: 0, goneFindings: [] });
+  });
+});

@@ -92,9 +92,9 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'ends soon, once more',
     'waiver-expired': 'ends soon, once more',
     reminder: 'still ends soon',
-    resolved: 'has ended, or ends later',
-    waived: 'has ended, or ends later',
-    'policy-changed': 'has ended, or ends later',
+    resolved: 'has ended',
+    waived: 'has ended',
+    'policy-changed': 'has ended',
   },
 };
 

@@ -37,6 +37,8 @@ export interface Alert {
   readonly episode: number;
   /** When the episode began. */
   readonly sinceMs: number;
+  /** When it came back last in this episode. */
+  readonly backMs?: number;
   readonly overMs?: number;
   /** The scan time of the report that last changed or confirmed it; 0: none did. */
   readonly scannedAtMs: number;
@@ -59,7 +61,7 @@ export interface Alert {
 }
 
 export interface AlertOptions {
-  /** An alert that fires again within this time after it was over is the same matter, reopened. */
+  /** An alert that fires again within this time after it was over, for any finding that it had, is reopened. */
   readonly reopenWithinMs: number;
 }
 
@@ -166,8 +168,16 @@ function fire(
   if (before.state === 'firing') {
     const same = sameMatter(before, seen) && before.held === undefined;
     if (same && before.scannedAtMs === seen.scannedAtMs) return before;
-    const { episode, sinceMs, back } = before;
-    return { ...seen, ...named(before, seen), state: 'firing', episode, sinceMs, ...(back !== undefined && { back }) };
+    const { episode, sinceMs, back, backMs } = before;
+    return {
+      ...seen,
+      ...named(before, seen),
+      state: 'firing',
+      episode,
+      sinceMs,
+      ...(back !== undefined && { back }),
+      ...(backMs !== undefined && { backMs }),
+    };
   }
   if (before.end === 'waived' && waiverExpiredMs !== undefined) {
     return {
@@ -177,12 +187,21 @@ function fire(
       back: 'waiver-expired',
       episode: before.episode,
       sinceMs: before.sinceMs,
+      backMs: nowMs,
     };
   }
-  if (nowMs - (before.overMs ?? 0) <= options.reopenWithinMs) {
-    return { ...seen, gone: [], state: 'firing', back: 'reopened', episode: before.episode, sinceMs: before.sinceMs };
+  if (nowMs - (before.overMs ?? 0) <= options.reopenWithinMs && isSameMatter(before, seen)) {
+    const { episode, sinceMs } = before;
+    return { ...seen, gone: [], state: 'firing', back: 'reopened', episode, sinceMs, backMs: nowMs };
   }
   return { ...seen, gone: [], state: 'firing', episode: before.episode + 1, sinceMs: nowMs };
+}
+
+/** Whether any of the findings is one that the alert had. Where that is not known it is taken for one. */
+function isSameMatter(before: Alert, seen: Observed): boolean {
+  const isWhole = [before, seen].every(({ identities, distinct }) => distinct > 0 && distinct <= identities.length);
+  const had = new Set(before.identities);
+  return !isWhole || seen.identities.some((identity) => had.has(identity));
 }
 
 /** Findings that an alert names, of those that are there and of those that went. */

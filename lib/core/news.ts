@@ -36,7 +36,21 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
 function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContext): AlertNews {
   // Of what was told to be over the receiver takes nothing to be there.
   const told = before?.state === 'firing' ? before : undefined;
-  const { fingerprint, rule, on, severity, group, count, max, waived, sinceMs, overMs, held, reasons = [] } = alert;
+  const {
+    fingerprint,
+    rule,
+    on,
+    severity,
+    group,
+    count,
+    max,
+    waived,
+    sinceMs,
+    backMs,
+    overMs,
+    held,
+    reasons = [],
+  } = alert;
   const message = context.messages.get(rule);
   const isOver = alert.state === 'over';
   const fresh = isOver ? [] : freshFindings(alert, told);
@@ -60,6 +74,7 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
     waived,
     ...(before !== undefined && { before: before.count }),
     sinceMs,
+    ...(backMs !== undefined && { backMs }),
     ...(overMs !== undefined && { overMs }),
     findings,
     omitted: freshCount - findings.length,

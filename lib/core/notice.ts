@@ -24,6 +24,8 @@ export interface AlertNews {
   readonly before?: number;
   /** When it began to fire; epoch milliseconds. */
   readonly sinceMs: number;
+  /** When it came back last, if it was over since; epoch milliseconds. */
+  readonly backMs?: number;
   /** When it was over; epoch milliseconds. */
   readonly overMs?: number;
   /** The findings that are news, worst first: all of one that is new, those added to one that is worse. A few of them. */

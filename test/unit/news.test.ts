@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { type Alert, advance } from '../../lib/core/alerts.ts';
 import { type DeliveryLog, owe } from '../../lib/core/deliveries.ts';
 import { newsOf } from '../../lib/core/news.ts';
+import type { AlertNews } from '../../lib/core/notice.ts';
+import { ageOf } from '../../lib/core/render/news-words.ts';
 import type { Finding } from '../../lib/core/report.ts';
 import { evaluate, nowMs } from '../support/evaluate.ts';
 
@@ -68,6 +70,28 @@ describe('what comes back', () => {
 
     expect(back).toMatchObject({ cause: 'reopened', before: 2, count: 1, omitted: 0, gone: 0, goneFindings: [] });
     expect(names(back?.findings ?? [])).toEqual(['A']);
+  });
+
+  test('has fired since it came back', () => {
+    const look = daily(none);
+    look([vulnerability('A')]);
+    look([]);
+    const [back] = look([vulnerability('A')]);
+    const [over] = look([]);
+
+    expect(ageOf(back as AlertNews, nowMs + 3 * dayMs)).toBe(', first seen 2d ago');
+    expect(ageOf({ ...(back as AlertNews), cause: 'reminder' }, nowMs + 6 * dayMs)).toBe(', firing for 3d');
+    expect(ageOf(over as AlertNews, nowMs + 4 * dayMs)).toBe(' after 24h');
+  });
+
+  test('is another matter when it has no finding that it had', () => {
+    const look = daily(none);
+    look([vulnerability('A')]);
+    look([]);
+
+    expect(look([vulnerability('B')])[0]).toMatchObject({ cause: 'new', sinceMs: nowMs + 3 * dayMs });
+    look([]);
+    expect(look([vulnerability('B'), vulnerability('C')])[0]).toMatchObject({ cause: 'reopened' });
   });
 });
 

@@ -105,12 +105,15 @@ export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons'>): st
 const tellingAgeMs = 3_600_000;
 
 /** `, firing for 12d 3h`, `, first seen 12d ago` or ` after 12d`; nothing where that says no more than `new`. */
-export function ageOf({ cause, rule, sinceMs, overMs }: AlertNews, atMs: number): string {
-  if (isOver(cause)) return overMs === undefined ? '' : ` after ${formatDuration(overMs - sinceMs)}`;
+export function ageOf(item: AlertNews, atMs: number): string {
+  const { cause, rule, sinceMs, backMs = sinceMs, overMs } = item;
+  // Since it was announced, which tells nothing.
+  if (isOver(cause) && kindOf(item) === 'silence-ending') return '';
+  if (isOver(cause)) return overMs === undefined ? '' : ` after ${formatDuration(overMs - backMs)}`;
   if (atMs - sinceMs < tellingAgeMs) return '';
   // It did not fire all the time.
   if (cause === 'reopened' || cause === 'waiver-expired') return `, first seen ${formatDuration(atMs - sinceMs)} ago`;
-  return `, ${rule === '' ? 'for' : 'firing for'} ${formatDuration(atMs - sinceMs)}`;
+  return `, ${rule === '' ? 'for' : 'firing for'} ${formatDuration(atMs - backMs)}`;
 }
 
 /** `12 → 15 found, 0 allowed, 3 waived` */

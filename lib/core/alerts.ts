@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Evaluation, Reason, ReasonKind, RuleResult, Violation } from './evaluation.ts';
 import { textNumber } from './fingerprint.ts';
 import { type NamedFinding, nameFinding } from './named-finding.ts';
+import { originOf } from './origin.ts';
 import type { FindingKind } from './report.ts';
 import { type RuleSeverity, worstSeverity } from './severity.ts';
 
@@ -63,6 +64,8 @@ export interface Alert {
 export interface AlertOptions {
   /** An alert that fires again within this time after it was over, for any finding that it had, is reopened. */
   readonly reopenWithinMs: number;
+  /** What the report before this one was judged by, and the image versions that it named, as far as that is known. */
+  readonly last?: { readonly policyDigest: string; readonly images: readonly number[] | undefined } | undefined;
 }
 
 /**
@@ -87,13 +90,18 @@ export function advance(
   const after = new Map<string, Alert>();
   const scannedAtMs = evaluation.report.scannedAtMs ?? 0;
   const policyDigest = evaluation.policy.digest;
+  const wasSufficient = known.get(alertFingerprint(clusterId, '', {}))?.state !== 'firing';
 
   for (const rule of evaluation.rules) {
     if (rule.status !== 'fail' && rule.status !== 'warn') continue;
     for (const violation of rule.violations ?? []) {
       const fingerprint = alertFingerprint(clusterId, rule.id, violation.group);
+      const alert = known.get(fingerprint);
+      const expiredMs = expiryOf(evaluation, rule.id);
+      const isSure = expiredMs === undefined && wasSufficient && options.last?.policyDigest === policyDigest;
       const seen = { ...observed(rule, violation), fingerprint, scannedAtMs, policyDigest };
-      after.set(fingerprint, fire(known.get(fingerprint), seen, expiryOf(evaluation, rule.id), nowMs, options));
+      const worst = seen.worst.map((finding) => withOrigin(finding, alert, seen, isSure, options));
+      after.set(fingerprint, fire(alert, { ...seen, worst }, expiredMs, nowMs, options));
     }
   }
   for (const alert of before) {
@@ -148,6 +156,25 @@ function observed(
     distinct,
     worst: worst.map((finding) => nameFinding(rule.on, finding)),
   };
+}
+
+/** @param isSure what this report shows and the one before did not is new, rather than asked for or seen only now */
+function withOrigin(
+  finding: NamedFinding,
+  before: Alert | undefined,
+  { on, max }: Observed,
+  isSure: boolean,
+  { last }: AlertOptions,
+): NamedFinding {
+  const { identities = [], distinct = 0, worst = [] } = before ?? {};
+  if (identities.includes(finding.identity)) {
+    const origin = worst.find(({ fingerprint }) => fingerprint === finding.fingerprint)?.origin;
+    return before?.state === 'firing' && origin !== undefined ? { ...finding, origin } : finding;
+  }
+  // As long as no more than are allowed are there, nobody notes which.
+  const isKnownWhole = distinct <= identities.length && (before?.state === 'firing' || max === 0);
+  const origin = originOf(on, finding, isSure && isKnownWhole, last?.images);
+  return origin === undefined ? finding : { ...finding, origin };
 }
 
 function fire(

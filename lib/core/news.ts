@@ -1,7 +1,6 @@
 import type { Alert } from './alerts.ts';
 import { newIdentities, type OwedItem } from './deliveries.ts';
-import { imageKey, textNumber } from './fingerprint.ts';
-import { type NamedFinding, namedTextLength } from './named-finding.ts';
+import type { NamedFinding } from './named-finding.ts';
 import type { AlertNews, ClusterNews, NewFinding } from './notice.ts';
 
 /** Findings that are named in the news of one alert. */
@@ -60,7 +59,7 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
       ? count
       : Math.max(newIdentities(alert, told).length, fresh.length);
   const gone = told === undefined ? [] : newIdentities(told, alert);
-  const findings = fresh.slice(0, namedInNews).map((finding) => newFinding(alert, finding, context.imagesBefore));
+  const findings = fresh.slice(0, namedInNews).map(newFinding);
   return {
     fingerprint,
     cause,
@@ -103,13 +102,6 @@ function goneFindings(alert: Alert, gone: readonly number[]): readonly NamedFind
   return alert.gone.filter(({ identity }) => identities.has(identity));
 }
 
-function newFinding(
-  alert: Alert,
-  { fingerprint, fields }: NamedFinding,
-  imagesBefore: readonly number[] | undefined,
-): NewFinding {
-  const isCut = [fields.image, fields.image_version].some((text) => String(text).length >= namedTextLength);
-  if (alert.on !== 'vulnerabilities' || imagesBefore === undefined || isCut) return { fingerprint, fields };
-  const wasThere = imagesBefore.includes(textNumber(imageKey(fields)));
-  return { fingerprint, fields, origin: wasThere ? 'disclosed' : 'new-image' };
+function newFinding({ fingerprint, fields, origin }: NamedFinding): NewFinding {
+  return { fingerprint, fields, ...(origin !== undefined && { origin }) };
 }

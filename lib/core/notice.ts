@@ -1,5 +1,6 @@
 import type { Cause } from './deliveries.ts';
 import type { KeptFinding, Reason } from './evaluation.ts';
+import type { Origin } from './named-finding.ts';
 import type { FindingKind } from './report.ts';
 import type { RuleSeverity } from './severity.ts';
 
@@ -45,11 +46,8 @@ export interface AlertNews {
 }
 
 export interface NewFinding extends KeptFinding {
-  /**
-   * Of a vulnerability: whether it came with an image version that was not there before, or was newly disclosed in one
-   * that was. Undefined where that is not known.
-   */
-  readonly origin?: 'new-image' | 'disclosed';
+  /** Undefined where it is not known. */
+  readonly origin?: Origin;
 }
 
 export interface ClusterNews {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Alert, advance } from '../../lib/core/alerts.ts';
+import { type Alert, type AlertOptions, advance } from '../../lib/core/alerts.ts';
 import { type DeliveryLog, owe } from '../../lib/core/deliveries.ts';
 import { newsOf } from '../../lib/core/news.ts';
 import type { AlertNews } from '../../lib/core/notice.ts';
@@ -13,13 +13,15 @@ const dayMs = 86_400_000;
 function daily(policy: string) {
   let alerts: readonly Alert[] = [];
   let log: Partial<DeliveryLog> = { told: {} };
+  let last: AlertOptions['last'];
   let day = 0;
   return (vulnerabilities: readonly Finding[], changed = policy) => {
     day++;
     const facts = { scannedAtMs: nowMs - dayMs + day };
     const evaluation = evaluate(changed, { findings: { vulnerabilities }, facts, options: { track: true } });
     const atMs = nowMs + day * dayMs;
-    alerts = advance(alerts, evaluation, undefined, atMs, { reopenWithinMs: 7 * dayMs });
+    alerts = advance(alerts, evaluation, undefined, atMs, { reopenWithinMs: 7 * dayMs, last });
+    last = { policyDigest: evaluation.policy.digest, images: evaluation.seen?.images };
     const owed = owe(
       'c-1',
       'chat',
@@ -111,5 +113,37 @@ describe('what is over', () => {
     look(['A', 'B', 'C'].map((name) => vulnerability(name)));
 
     expect(look([vulnerability('A')])[0]).toMatchObject({ cause: 'resolved', count: 3, gone: 0, goneFindings: [] });
+  });
+});
+
+describe('a finding that is new', () => {
+  const origins = (item: AlertNews | undefined) =>
+    Object.fromEntries(item?.findings.map(({ fields, origin }) => [fields.vulnerability, origin]) ?? []);
+
+  test('came with an image version that is new to the report, or was disclosed in one that is not', () => {
+    const look = daily(none);
+    look([vulnerability('A')]);
+
+    const [worse] = look([vulnerability('A'), vulnerability('B'), vulnerability('C', 'other')]);
+
+    expect(origins(worse)).toEqual({ B: 'disclosed', C: 'new-image' });
+  });
+
+  test('is not called disclosed at the first look, nor where it may have been there', () => {
+    expect(origins(daily(none)([vulnerability('A')])[0])).toEqual({ A: undefined });
+
+    const some = daily(two);
+    some([vulnerability('A')]);
+    const few = some([vulnerability('A'), vulnerability('B'), vulnerability('C', 'other')]);
+    expect(origins(few[0])).toEqual({ A: undefined, B: undefined, C: 'new-image' });
+
+    const stricter = daily(two);
+    stricter([vulnerability('A')]);
+    expect(origins(stricter([vulnerability('A')], none)[0])).toEqual({ A: undefined });
+
+    const flapping = daily(none);
+    flapping([vulnerability('A')]);
+    flapping([]);
+    expect(origins(flapping([vulnerability('A')])[0])).toEqual({ A: undefined });
   });
 });

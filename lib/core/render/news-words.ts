@@ -131,7 +131,7 @@ export function goneWord({ cause, waived }: Pick<AlertNews, 'cause' | 'waived'>)
   return waived > 0 && cause !== 'resolved' ? 'gone or waived' : 'gone';
 }
 
-export const originWords = { 'new-image': 'new image version', disclosed: 'newly disclosed' } as const;
+export const originWords = { 'new-image': 'image new to the report', disclosed: 'newly disclosed' } as const;
 
 /** How many findings came: those that are named and the others. */
 export function cameIn({ findings, omitted }: Pick<AlertNews, 'findings' | 'omitted'>): number {

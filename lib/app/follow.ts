@@ -108,7 +108,11 @@ async function update(
       evaluation.seen === undefined || age < 0
         ? { coverage: head?.coverage, doubt: undefined }
         : compareCoverage(isNewer ? head?.coverage : coverageBefore(head), evaluation.seen, options);
-    const alerts = advance(before, evaluation, doubt, nowMs, options);
+    const last = head && {
+      policyDigest: head.policyDigest,
+      images: isNewer ? head.images : head.imagesBefore,
+    };
+    const alerts = advance(before, evaluation, doubt, nowMs, { ...options, last });
     const next = nextHead(head, row, evaluation, coverage, isNewer, nowMs, policy);
     if (!(await save(store, group, state, alerts, next, options, nowMs))) continue;
     return { group, row, evaluation, verdict: evaluation.verdict, alerts, head: next, state };

@@ -24,7 +24,7 @@ export async function watchSilences(
     const isEnding = leftMs > 0 && leftMs <= aheadMs && count > 0;
     const isOver = leftMs <= 0;
     if (!isEnding && !isOver) continue;
-    const message = `silence ${id} by ${author} (${comment}) ends in ${formatDuration(leftMs)}: ${count} alerts where ${where} will speak`;
+    const message = `silence ${id} by ${author} (${comment}) ends in ${formatDuration(leftMs)}: ${count} ${count === 1 ? 'alert' : 'alerts'} where ${where} will speak`;
     const reasons: Reason[] = isEnding ? [{ kind: 'silence-ending', message }] : [];
     await tellOfOurselves(edges, outbox, `silence ${id}`, reasons, nowMs);
   }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Evaluation, Reason, ReasonKind, RuleResult, Violation } from './evaluation.ts';
 import { textNumber } from './fingerprint.ts';
 import { type NamedFinding, nameFinding } from './named-finding.ts';
+import { originOf } from './origin.ts';
 import type { FindingKind } from './report.ts';
 import { type RuleSeverity, worstSeverity } from './severity.ts';
 
@@ -37,6 +38,8 @@ export interface Alert {
   readonly episode: number;
   /** When the episode began. */
   readonly sinceMs: number;
+  /** When it came back last in this episode. */
+  readonly backMs?: number;
   readonly overMs?: number;
   /** The scan time of the report that last changed or confirmed it; 0: none did. */
   readonly scannedAtMs: number;
@@ -59,8 +62,10 @@ export interface Alert {
 }
 
 export interface AlertOptions {
-  /** An alert that fires again within this time after it was over is the same matter, reopened. */
+  /** An alert that fires again within this time after it was over, for any finding that it had, is reopened. */
   readonly reopenWithinMs: number;
+  /** What the report before this one was judged by, and the image versions that it named, as far as that is known. */
+  readonly last?: { readonly policyDigest: string; readonly images: readonly number[] | undefined } | undefined;
 }
 
 /**
@@ -85,13 +90,18 @@ export function advance(
   const after = new Map<string, Alert>();
   const scannedAtMs = evaluation.report.scannedAtMs ?? 0;
   const policyDigest = evaluation.policy.digest;
+  const wasSufficient = known.get(alertFingerprint(clusterId, '', {}))?.state !== 'firing';
 
   for (const rule of evaluation.rules) {
     if (rule.status !== 'fail' && rule.status !== 'warn') continue;
     for (const violation of rule.violations ?? []) {
       const fingerprint = alertFingerprint(clusterId, rule.id, violation.group);
+      const alert = known.get(fingerprint);
+      const expiredMs = expiryOf(evaluation, rule.id);
+      const isSure = expiredMs === undefined && wasSufficient && options.last?.policyDigest === policyDigest;
       const seen = { ...observed(rule, violation), fingerprint, scannedAtMs, policyDigest };
-      after.set(fingerprint, fire(known.get(fingerprint), seen, hasExpiredWaiver(evaluation), nowMs, options));
+      const worst = seen.worst.map((finding) => withOrigin(finding, alert, seen, isSure, options));
+      after.set(fingerprint, fire(alert, { ...seen, worst }, expiredMs, nowMs, options));
     }
   }
   for (const alert of before) {
@@ -148,23 +158,55 @@ function observed(
   };
 }
 
+/** @param isSure what this report shows and the one before did not is new, rather than asked for or seen only now */
+function withOrigin(
+  finding: NamedFinding,
+  before: Alert | undefined,
+  { on, max }: Observed,
+  isSure: boolean,
+  { last }: AlertOptions,
+): NamedFinding {
+  const { identities = [], distinct = 0, worst = [] } = before ?? {};
+  if (identities.includes(finding.identity)) {
+    const origin = worst.find(({ fingerprint }) => fingerprint === finding.fingerprint)?.origin;
+    return before?.state === 'firing' && origin !== undefined ? { ...finding, origin } : finding;
+  }
+  // As long as no more than are allowed are there, nobody notes which.
+  const isKnownWhole = distinct <= identities.length && (before?.state === 'firing' || max === 0);
+  const origin = originOf(on, finding, isSure && isKnownWhole, last?.images);
+  return origin === undefined ? finding : { ...finding, origin };
+}
+
 function fire(
   before: Alert | undefined,
   seen: Observed,
-  waiverExpired: boolean,
+  waiverExpiredMs: number | undefined,
   nowMs: number,
   options: AlertOptions,
 ): Alert {
-  if (before === undefined) return { ...seen, gone: [], state: 'firing', episode: 1, sinceMs: nowMs };
+  if (before === undefined) {
+    // A waiver outlives the memory of what it waives.
+    const isBack = waiverExpiredMs !== undefined && nowMs - waiverExpiredMs <= options.reopenWithinMs;
+    const back = isBack ? ({ back: 'waiver-expired' } as const) : {};
+    return { ...seen, gone: [], state: 'firing', ...back, episode: 1, sinceMs: nowMs };
+  }
   // A report older than the one it stands on, out of its turn.
   if (seen.scannedAtMs < before.scannedAtMs) return before;
   if (before.state === 'firing') {
     const same = sameMatter(before, seen) && before.held === undefined;
     if (same && before.scannedAtMs === seen.scannedAtMs) return before;
-    const { episode, sinceMs, back } = before;
-    return { ...seen, ...named(before, seen), state: 'firing', episode, sinceMs, ...(back !== undefined && { back }) };
+    const { episode, sinceMs, back, backMs } = before;
+    return {
+      ...seen,
+      ...named(before, seen),
+      state: 'firing',
+      episode,
+      sinceMs,
+      ...(back !== undefined && { back }),
+      ...(backMs !== undefined && { backMs }),
+    };
   }
-  if (before.end === 'waived' && waiverExpired) {
+  if (before.end === 'waived' && waiverExpiredMs !== undefined) {
     return {
       ...seen,
       gone: [],
@@ -172,12 +214,21 @@ function fire(
       back: 'waiver-expired',
       episode: before.episode,
       sinceMs: before.sinceMs,
+      backMs: nowMs,
     };
   }
-  if (nowMs - (before.overMs ?? 0) <= options.reopenWithinMs) {
-    return { ...seen, gone: [], state: 'firing', back: 'reopened', episode: before.episode, sinceMs: before.sinceMs };
+  if (nowMs - (before.overMs ?? 0) <= options.reopenWithinMs && isSameMatter(before, seen)) {
+    const { episode, sinceMs } = before;
+    return { ...seen, gone: [], state: 'firing', back: 'reopened', episode, sinceMs, backMs: nowMs };
   }
   return { ...seen, gone: [], state: 'firing', episode: before.episode + 1, sinceMs: nowMs };
+}
+
+/** Whether any of the findings is one that the alert had. Where that is not known it is taken for one. */
+function isSameMatter(before: Alert, seen: Observed): boolean {
+  const isWhole = [before, seen].every(({ identities, distinct }) => distinct > 0 && distinct <= identities.length);
+  const had = new Set(before.identities);
+  return !isWhole || seen.identities.some((identity) => had.has(identity));
 }
 
 /** Findings that an alert names, of those that are there and of those that went. */
@@ -241,8 +292,12 @@ function heldBy(evaluation: Evaluation, rule: string): ReasonKind {
   return reason?.kind ?? 'rule-unevaluable';
 }
 
-function hasExpiredWaiver({ waivers }: Evaluation): boolean {
-  return waivers.some(({ status, count }) => status === 'expired' && count > 0);
+/** When the last waiver expired that would cover some of what a rule finds; undefined: there is none. */
+function expiryOf({ waivers }: Evaluation, ruleId: string): number | undefined {
+  const expiries = waivers
+    .filter(({ rule, status, count }) => rule === ruleId && status === 'expired' && count > 0)
+    .map(({ expiresAtMs }) => expiresAtMs);
+  return expiries.length > 0 ? Math.max(...expiries) : undefined;
 }
 
 /** The alert that a cluster cannot be judged, which lasts as long as there is any reason. */
@@ -280,5 +335,5 @@ function followReasons(
     policyDigest: evaluation.policy.digest,
     reasons,
   };
-  return fire(before, seen, false, nowMs, options);
+  return fire(before, seen, undefined, nowMs, options);
 }

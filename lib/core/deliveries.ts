@@ -164,7 +164,11 @@ function causeOf(
     if (isFirst && options.announce !== 'all') return 'standing';
     return alert.back === 'waiver-expired' ? 'waiver-expired' : 'new';
   }
-  if (told.state === 'over') return alert.episode === told.episode ? (alert.back ?? 'reopened') : 'new';
+  if (told.state === 'over') {
+    // An alert that does not know that it was over was forgotten since: it is another one.
+    if (alert.back === 'waiver-expired') return alert.back;
+    return alert.episode === told.episode ? (alert.back ?? 'new') : 'new';
+  }
   if (isWorse(alert, told)) return 'worse';
   if (told.isQuiet === true) return undefined;
   if (options.isReposted === true) return nowMs > told.atMs ? 'reminder' : undefined;

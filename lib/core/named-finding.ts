@@ -2,9 +2,17 @@ import type { KeptFinding } from './evaluation.ts';
 import { identityNumber } from './fingerprint.ts';
 import type { FindingKind } from './report.ts';
 
+/**
+ * Where a vulnerability that is new came from: with an image version that the report before did not name, or disclosed
+ * in one that it did. A report names an image only for its vulnerabilities.
+ */
+export type Origin = 'new-image' | 'disclosed';
+
 /** A finding as alert memory keeps it: what a message shows of it, each text cut short. */
 export interface NamedFinding extends KeptFinding {
   readonly identity: number;
+  /** As it was when the finding came. */
+  readonly origin?: Origin | undefined;
 }
 
 /** What a message shows of a finding. */

@@ -1,7 +1,6 @@
 import type { Alert } from './alerts.ts';
 import { newIdentities, type OwedItem } from './deliveries.ts';
-import { imageKey, textNumber } from './fingerprint.ts';
-import { type NamedFinding, namedTextLength } from './named-finding.ts';
+import type { NamedFinding } from './named-finding.ts';
 import type { AlertNews, ClusterNews, NewFinding } from './notice.ts';
 
 /** Findings that are named in the news of one alert. */
@@ -33,8 +32,24 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
   };
 }
 
-function alertNews({ alert, cause, told }: OwedItem, context: NewsContext): AlertNews {
-  const { fingerprint, rule, on, severity, group, count, max, waived, sinceMs, overMs, held, reasons = [] } = alert;
+function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContext): AlertNews {
+  // Of what was told to be over the receiver takes nothing to be there.
+  const told = before?.state === 'firing' ? before : undefined;
+  const {
+    fingerprint,
+    rule,
+    on,
+    severity,
+    group,
+    count,
+    max,
+    waived,
+    sinceMs,
+    backMs,
+    overMs,
+    held,
+    reasons = [],
+  } = alert;
   const message = context.messages.get(rule);
   const isOver = alert.state === 'over';
   const fresh = isOver ? [] : freshFindings(alert, told);
@@ -44,7 +59,7 @@ function alertNews({ alert, cause, told }: OwedItem, context: NewsContext): Aler
       ? count
       : Math.max(newIdentities(alert, told).length, fresh.length);
   const gone = told === undefined ? [] : newIdentities(told, alert);
-  const findings = fresh.slice(0, namedInNews).map((finding) => newFinding(alert, finding, context.imagesBefore));
+  const findings = fresh.slice(0, namedInNews).map(newFinding);
   return {
     fingerprint,
     cause,
@@ -56,16 +71,22 @@ function alertNews({ alert, cause, told }: OwedItem, context: NewsContext): Aler
     count,
     max,
     waived,
-    ...(told !== undefined && { before: told.count }),
+    ...(before !== undefined && { before: before.count }),
     sinceMs,
+    ...(backMs !== undefined && { backMs }),
     ...(overMs !== undefined && { overMs }),
     findings,
     omitted: freshCount - findings.length,
-    gone: isOver ? count : gone.length,
-    goneFindings: (isOver ? alert.worst : goneFindings(alert, gone)).slice(0, namedInNews),
+    gone: isOver ? goneAtEnd(alert) : gone.length,
+    goneFindings: (isOver ? alert.worst.slice(0, goneAtEnd(alert)) : goneFindings(alert, gone)).slice(0, namedInNews),
     reasons,
     ...(held !== undefined && { held }),
   };
+}
+
+/** Where some are allowed, some may be left, and which is not known. */
+function goneAtEnd({ count, max, end }: Alert): number {
+  return max > 0 && end !== 'policy-changed' ? 0 : count;
 }
 
 /** Of an alert that the receiver knows, those of its worst findings that it does not. */
@@ -81,13 +102,6 @@ function goneFindings(alert: Alert, gone: readonly number[]): readonly NamedFind
   return alert.gone.filter(({ identity }) => identities.has(identity));
 }
 
-function newFinding(
-  alert: Alert,
-  { fingerprint, fields }: NamedFinding,
-  imagesBefore: readonly number[] | undefined,
-): NewFinding {
-  const isCut = [fields.image, fields.image_version].some((text) => String(text).length >= namedTextLength);
-  if (alert.on !== 'vulnerabilities' || imagesBefore === undefined || isCut) return { fingerprint, fields };
-  const wasThere = imagesBefore.includes(textNumber(imageKey(fields)));
-  return { fingerprint, fields, origin: wasThere ? 'disclosed' : 'new-image' };
+function newFinding({ fingerprint, fields, origin }: NamedFinding): NewFinding {
+  return { fingerprint, fields, ...(origin !== undefined && { origin }) };
 }

@@ -1,5 +1,6 @@
 import type { Cause } from './deliveries.ts';
 import type { KeptFinding, Reason } from './evaluation.ts';
+import type { Origin } from './named-finding.ts';
 import type { FindingKind } from './report.ts';
 import type { RuleSeverity } from './severity.ts';
 
@@ -24,13 +25,18 @@ export interface AlertNews {
   readonly before?: number;
   /** When it began to fire; epoch milliseconds. */
   readonly sinceMs: number;
+  /** When it came back last, if it was over since; epoch milliseconds. */
+  readonly backMs?: number;
   /** When it was over; epoch milliseconds. */
   readonly overMs?: number;
   /** The findings that are news, worst first: all of one that is new, those added to one that is worse. A few of them. */
   readonly findings: readonly NewFinding[];
   /** Findings that are news beyond those named. */
   readonly omitted: number;
-  /** How many findings went since the receiver last heard of it, and the worst of them by name. */
+  /**
+   * How many findings are known to have gone since the receiver last heard of it, and the worst of them by name. Of an
+   * alert that is over, and of which some findings are allowed, it is not known.
+   */
   readonly gone: number;
   readonly goneFindings: readonly KeptFinding[];
   /** Why the cluster cannot be judged. */
@@ -40,11 +46,8 @@ export interface AlertNews {
 }
 
 export interface NewFinding extends KeptFinding {
-  /**
-   * Of a vulnerability: whether it came with an image version that was not there before, or was newly disclosed in one
-   * that was. Undefined where that is not known.
-   */
-  readonly origin?: 'new-image' | 'disclosed';
+  /** Undefined where it is not known. */
+  readonly origin?: Origin;
 }
 
 export interface ClusterNews {

@@ -373,6 +373,6 @@ describe('waivers', () => {
     await world.run(startMs + hourMs);
     expect(world.heard()).toEqual([]);
     await world.run(startMs + 2 * hourMs);
-    expect(world.heard()).toEqual(['chat: prod new r 1']);
+    expect(world.heard()).toEqual(['chat: prod waiver-expired r 1']);
   });
 });

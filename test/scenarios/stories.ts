@@ -44,6 +44,22 @@ export const stories: readonly Story[] = [
     ],
   },
   {
+    name: 'what comes back when it was forgotten is new, or back since a waiver expired',
+    isTimed: true,
+    memory: 1,
+    policy: rule,
+    steps: [
+      { at: '0d', shows: shows(), hears: [] },
+      { at: '1d', shows: shows(1), hears: ['chat: prod new r 1'] },
+      { at: '2d', shows: shows(), hears: ['chat: prod resolved r 1'] },
+      { at: '40d', shows: shows(2), hears: ['chat: prod new r 1'] },
+      { at: '41d', shows: shows(1), hears: ['chat: prod worse r 1'] },
+      { at: '42d', shows: shows(1), policy: rule + waiver('2026-04-05'), hears: ['chat: prod waived r 1'] },
+      { at: '90d', shows: shows(1), hears: [] },
+      { at: '91d', shows: shows(1), hears: ['chat: prod waiver-expired r 1'] },
+    ],
+  },
+  {
     name: 'first looks are told in one message, later ones with what changed',
     steps: [
       {
@@ -99,7 +115,7 @@ export const stories: readonly Story[] = [
       { at: '2d', shows: hosts(4), hears: ['chat: prod new coverage-dropped'] },
       { at: '3d', shows: hosts(4), hears: [] },
       { at: '4d', shows: hosts(4), hears: ['chat: prod resolved r 1', 'chat: prod resolved coverage-dropped'] },
-      { at: '5d', shows: hosts(4, 2), hears: ['chat: prod reopened r 1'] },
+      { at: '5d', shows: hosts(4, 2), hears: ['chat: prod new r 1'] },
       { at: '6d', shows: hosts(4), hears: ['chat: prod resolved r 1'] },
       { at: '7d', shows: hosts(4), hears: [] },
       { at: '8d', shows: hosts(4), hears: [] },
@@ -321,7 +337,7 @@ export const stories: readonly Story[] = [
       { at: '1d', shows: shows(1), down: ['soc'], hears: ['chat: prod new r 1'] },
       { at: '2d', shows: shows(1, 2), down: ['soc'], hears: ['chat: prod worse r 2'] },
       { at: '3d', shows: shows(), hears: ['chat: prod resolved r 2', 'soc: prod resolved r 2'] },
-      { at: '4d', shows: shows(3), hears: ['chat: prod reopened r 1', 'soc: prod reopened r 1'] },
+      { at: '4d', shows: shows(3), hears: ['chat: prod new r 1', 'soc: prod new r 1'] },
     ],
   },
 ];

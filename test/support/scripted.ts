@@ -73,7 +73,10 @@ export interface Scripted {
   /** By name; changed between runs. A cluster that is `undefined` was never checked. */
   readonly clusters: Map<string, ScriptedCluster | undefined>;
   readonly receivers: ReadonlyMap<string, ScriptedReceiver>;
-  readonly store: StateStore;
+  /** Replaced, all that is remembered is lost. */
+  store: StateStore;
+  /** Names of clusters that the config leaves out. */
+  exclude: readonly string[];
   /** Whether HSS gives its list of reports. */
   isReachable: boolean;
   /** `list` and the names of clusters whose report was read, since it was last emptied. */
@@ -146,6 +149,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
     clusters,
     receivers,
     store: given.store ?? createMemoryStore(),
+    exclude: [],
     isReachable: true,
     calls,
     policy: typeof policy === 'string' ? policyOf(policy) : policy,
@@ -154,6 +158,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
         name: 'prod',
         reports: around(reports, operate),
         policy: world.policy,
+        exclude: world.exclude,
         expect: [],
       };
       return scan(

@@ -341,7 +341,7 @@ test('a new finding says whether the image is new or the weakness is', () => {
     /`CVE-2026-1021` in `openssl 1\.1\.1k` \(newly disclosed\)\n {5}image `.*:1\.21\.0`\n {5}about: /,
   );
   expect(worse).toMatch(
-    /`CVE-2026-1022` in `openssl 1\.1\.1k` \(new image version\)\n {5}image `.*:2\.0\.0`\n {5}fix: /,
+    /`CVE-2026-1022` in `openssl 1\.1\.1k` \(image new to the report\)\n {5}image `.*:2\.0\.0`\n {5}fix: /,
   );
 });
 

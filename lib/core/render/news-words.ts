@@ -92,9 +92,9 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'ends soon, once more',
     'waiver-expired': 'ends soon, once more',
     reminder: 'still ends soon',
-    resolved: 'has ended, or ends later',
-    waived: 'has ended, or ends later',
-    'policy-changed': 'has ended, or ends later',
+    resolved: 'has ended',
+    waived: 'has ended',
+    'policy-changed': 'has ended',
   },
 };
 
@@ -105,12 +105,15 @@ export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons'>): st
 const tellingAgeMs = 3_600_000;
 
 /** `, firing for 12d 3h`, `, first seen 12d ago` or ` after 12d`; nothing where that says no more than `new`. */
-export function ageOf({ cause, rule, sinceMs, overMs }: AlertNews, atMs: number): string {
-  if (isOver(cause)) return overMs === undefined ? '' : ` after ${formatDuration(overMs - sinceMs)}`;
+export function ageOf(item: AlertNews, atMs: number): string {
+  const { cause, rule, sinceMs, backMs = sinceMs, overMs } = item;
+  // Since it was announced, which tells nothing.
+  if (isOver(cause) && kindOf(item) === 'silence-ending') return '';
+  if (isOver(cause)) return overMs === undefined ? '' : ` after ${formatDuration(overMs - backMs)}`;
   if (atMs - sinceMs < tellingAgeMs) return '';
   // It did not fire all the time.
   if (cause === 'reopened' || cause === 'waiver-expired') return `, first seen ${formatDuration(atMs - sinceMs)} ago`;
-  return `, ${rule === '' ? 'for' : 'firing for'} ${formatDuration(atMs - sinceMs)}`;
+  return `, ${rule === '' ? 'for' : 'firing for'} ${formatDuration(atMs - backMs)}`;
 }
 
 /** `12 → 15 found, 0 allowed, 3 waived` */
@@ -128,7 +131,7 @@ export function goneWord({ cause, waived }: Pick<AlertNews, 'cause' | 'waived'>)
   return waived > 0 && cause !== 'resolved' ? 'gone or waived' : 'gone';
 }
 
-export const originWords = { 'new-image': 'new image version', disclosed: 'newly disclosed' } as const;
+export const originWords = { 'new-image': 'image new to the report', disclosed: 'newly disclosed' } as const;
 
 /** How many findings came: those that are named and the others. */
 export function cameIn({ findings, omitted }: Pick<AlertNews, 'findings' | 'omitted'>): number {

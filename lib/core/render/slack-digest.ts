@@ -72,7 +72,7 @@ function leadOf({ why, clusters, atMs, source }: Told, tally: Tally): string {
 function oldest(clusters: readonly ClusterNews[], { alerts }: Tally, atMs: number): readonly string[] {
   if (alerts === 0) return [];
   let sinceMs = atMs;
-  for (const { news } of clusters) for (const item of news) sinceMs = Math.min(sinceMs, item.sinceMs);
+  for (const { news } of clusters) for (const item of news) sinceMs = Math.min(sinceMs, item.backMs ?? item.sinceMs);
   const age = formatDuration(atMs - sinceMs);
   return [`${alerts === 1 ? 'It has' : 'The oldest has'} fired since ${minuteOf(sinceMs) ?? '?'}, for ${age}`];
 }

@@ -101,7 +101,9 @@ export const AlertEntry = z
             origin: z
               .nullable(z.enum(['new-image', 'disclosed']))
               .check(
-                is('of a vulnerability: came with a new image version, or was newly disclosed in one that was there'),
+                is(
+                  'of a vulnerability: came with an image version new to the report, or was newly disclosed in one that was not',
+                ),
               ),
           }),
           Value,

@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest';
+import { type Alert, type AlertOptions, advance } from '../../lib/core/alerts.ts';
+import { type DeliveryLog, owe } from '../../lib/core/deliveries.ts';
+import { newsOf } from '../../lib/core/news.ts';
+import type { AlertNews } from '../../lib/core/notice.ts';
+import { ageOf } from '../../lib/core/render/news-words.ts';
+import type { Finding } from '../../lib/core/report.ts';
+import { evaluate, nowMs } from '../support/evaluate.ts';
+
+const dayMs = 86_400_000;
+
+/** A cluster that is looked at once a day, and a receiver that takes everything. */
+function daily(policy: string) {
+  let alerts: readonly Alert[] = [];
+  let log: Partial<DeliveryLog> = { told: {} };
+  let last: AlertOptions['last'];
+  let day = 0;
+  return (vulnerabilities: readonly Finding[], changed = policy) => {
+    day++;
+    const facts = { scannedAtMs: nowMs - dayMs + day };
+    const evaluation = evaluate(changed, { findings: { vulnerabilities }, facts, options: { track: true } });
+    const atMs = nowMs + day * dayMs;
+    alerts = advance(alerts, evaluation, undefined, atMs, { reopenWithinMs: 7 * dayMs, last });
+    last = { policyDigest: evaluation.policy.digest, images: evaluation.seen?.images };
+    const owed = owe(
+      'c-1',
+      'chat',
+      alerts,
+      log,
+      {
+        announce: 'all',
+        remindMs: { critical: dayMs, high: 30 * dayMs, medium: 30 * dayMs, low: 30 * dayMs },
+        wants: () => true,
+        isSilenced: () => false,
+      },
+      atMs,
+    );
+    log = owed?.log ?? log;
+    return newsOf(owed?.items ?? [], {
+      cluster: evaluation.cluster,
+      policy: 'test',
+      reportId: 'r',
+      scannedAtMs: facts.scannedAtMs,
+      alerts,
+      messages: new Map(),
+      imagesBefore: undefined,
+    }).news;
+  };
+}
+
+const vulnerability = (name: string, image = 'app'): Finding => ({
+  severity: 'High',
+  image,
+  image_version: '1',
+  vulnerability: name,
+  package: 'p',
+  package_version: '1',
+});
+
+const names = (findings: readonly { readonly fields: Finding }[]) => findings.map(({ fields }) => fields.vulnerability);
+
+const none = 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n';
+const two = 'rules:\n  - {id: r, on: vulnerabilities, max: 2}\n';
+
+describe('what comes back', () => {
+  test('is named though it was known before, and what went then does not go again', () => {
+    const look = daily(none);
+    look([vulnerability('A'), vulnerability('B')]);
+    expect(look([])[0]).toMatchObject({ cause: 'resolved', gone: 2 });
+
+    const [back] = look([vulnerability('A')]);
+
+    expect(back).toMatchObject({ cause: 'reopened', before: 2, count: 1, omitted: 0, gone: 0, goneFindings: [] });
+    expect(names(back?.findings ?? [])).toEqual(['A']);
+  });
+
+  test('has fired since it came back', () => {
+    const look = daily(none);
+    look([vulnerability('A')]);
+    look([]);
+    const [back] = look([vulnerability('A')]);
+    const [over] = look([]);
+
+    expect(ageOf(back as AlertNews, nowMs + 3 * dayMs)).toBe(', first seen 2d ago');
+    expect(ageOf({ ...(back as AlertNews), cause: 'reminder' }, nowMs + 6 * dayMs)).toBe(', firing for 3d');
+    expect(ageOf(over as AlertNews, nowMs + 4 * dayMs)).toBe(' after 24h');
+  });
+
+  test('is another matter when it has no finding that it had', () => {
+    const look = daily(none);
+    look([vulnerability('A')]);
+    look([]);
+
+    expect(look([vulnerability('B')])[0]).toMatchObject({ cause: 'new', sinceMs: nowMs + 3 * dayMs });
+    look([]);
+    expect(look([vulnerability('B'), vulnerability('C')])[0]).toMatchObject({ cause: 'reopened' });
+  });
+});
+
+describe('what is over', () => {
+  test('names what went, where none is allowed', () => {
+    const look = daily(none);
+    look([vulnerability('A'), vulnerability('B')]);
+
+    const [over] = look([]);
+
+    expect(over).toMatchObject({ cause: 'resolved', count: 2, gone: 2 });
+    expect(names(over?.goneFindings ?? [])).toEqual(['A', 'B']);
+  });
+
+  test('calls nothing gone where some are allowed, since some may be left', () => {
+    const look = daily(two);
+    look(['A', 'B', 'C'].map((name) => vulnerability(name)));
+
+    expect(look([vulnerability('A')])[0]).toMatchObject({ cause: 'resolved', count: 3, gone: 0, goneFindings: [] });
+  });
+});
+
+describe('a finding that is new', () => {
+  const origins = (item: AlertNews | undefined) =>
+    Object.fromEntries(item?.findings.map(({ fields, origin }) => [fields.vulnerability, origin]) ?? []);
+
+  test('came with an image version that is new to the report, or was disclosed in one that is not', () => {
+    const look = daily(none);
+    look([vulnerability('A')]);
+
+    const [worse] = look([vulnerability('A'), vulnerability('B'), vulnerability('C', 'other')]);
+
+    expect(origins(worse)).toEqual({ B: 'disclosed', C: 'new-image' });
+  });
+
+  test('is not called disclosed at the first look, nor where it may have been there', () => {
+    expect(origins(daily(none)([vulnerability('A')])[0])).toEqual({ A: undefined });
+
+    const some = daily(two);
+    some([vulnerability('A')]);
+    const few = some([vulnerability('A'), vulnerability('B'), vulnerability('C', 'other')]);
+    expect(origins(few[0])).toEqual({ A: undefined, B: undefined, C: 'new-image' });
+
+    const stricter = daily(two);
+    stricter([vulnerability('A')]);
+    expect(origins(stricter([vulnerability('A')], none)[0])).toEqual({ A: undefined });
+
+    const flapping = daily(none);
+    flapping([vulnerability('A')]);
+    flapping([]);
+    expect(origins(flapping([vulnerability('A')])[0])).toEqual({ A: undefined });
+  });
+});

@@ -23,7 +23,8 @@ export function awsSecrets(options: { endpoint?: string | undefined } = {}): Fet
     try {
       text = await (await client)(name);
     } catch (error) {
-      const { name: kind } = error as Error;
+      // It is the service that says it: anything may stand there.
+      const kind = /^[A-Za-z_]{1,80}$/.test((error as Error).name) ? (error as Error).name : 'error';
       throw new InputError(
         `aws-sm://${name}: cannot be fetched (${kind}); check its name, the region and the permission secretsmanager:GetSecretValue`,
       );

@@ -39,7 +39,8 @@ function nameOf(error: unknown): string {
   const { name, code } = error as { name?: unknown; code?: unknown };
   const isPlain = name === 'Error' || name === 'AggregateError';
   const told = isPlain && typeof code === 'string' ? code : name;
-  return typeof told === 'string' && /^\w{1,100}$/.test(told) ? told : 'Error';
+  // It is the service that says it: anything may stand there.
+  return typeof told === 'string' && /^[A-Za-z_]{1,80}$/.test(told) ? told : 'Error';
 }
 
 export function isConditionFailed(error: unknown): boolean {

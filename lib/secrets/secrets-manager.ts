@@ -1,4 +1,5 @@
 import { InputError } from '../core/errors.ts';
+import { errorWord } from '../core/text.ts';
 import type { FetchAwsSecret } from './secrets.ts';
 
 /**
@@ -23,8 +24,7 @@ export function awsSecrets(options: { endpoint?: string | undefined } = {}): Fet
     try {
       text = await (await client)(name);
     } catch (error) {
-      // It is the service that says it: anything may stand there.
-      const kind = /^[A-Za-z_]{1,80}$/.test((error as Error).name) ? (error as Error).name : 'error';
+      const kind = errorWord((error as Error).name) ?? 'error';
       throw new InputError(
         `aws-sm://${name}: cannot be fetched (${kind}); check its name, the region and the permission secretsmanager:GetSecretValue`,
       );

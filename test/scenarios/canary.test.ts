@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, type TestContext, test, vi } from 'vitest';
 import { ScanError } from '../../functions/scan.ts';
+import { formatNames } from '../../lib/cli/formats.ts';
 import { Secret } from '../../lib/core/secret.ts';
 import { createDynamoStore } from '../../lib/stores/dynamodb.ts';
 import { openSqliteStore } from '../../lib/stores/sqlite.ts';
@@ -57,6 +58,7 @@ function partsOf({ server, path, headers, body }: Seen): readonly (Sink & { read
     hss: ['ak', 'token'],
     'secrets manager': ['aws key', 'aws token'],
     dynamodb: ['aws key', 'aws token'],
+    'deployed gate': ['aws key', 'aws token'],
   };
   const { authorization = '', 'x-security-token': token = '', 'x-amz-security-token': awsToken, ...others } = headers;
   const keys = belongs[server] ?? [];
@@ -161,7 +163,7 @@ test.each(['env://HSS', 'aws-sm://hss.json'])(
   'when all is well nothing secret is told, with keys from %s',
   async (keys) => {
     const world = await start({ edit: (config) => config.replace('env://HSS', keys) });
-    const outs = ['json', 'table'].flatMap((format) => ['--out', `${format}=${join(world.folder, `out.${format}`)}`]);
+    const outs = formatNames.flatMap((format) => ['--out', `${format}=${join(world.folder, `out.${format}`)}`]);
 
     expect((await world.run(['scan', '--dry-run'])).code).toBe(0);
     expect((await world.run(['scan'])).code).toBe(0);
@@ -177,7 +179,7 @@ test.each(['env://HSS', 'aws-sm://hss.json'])(
     expect(gate.stdout).toContain('/usr/bin/agent --token ***');
     for (const server of [...failing, 'witness']) expect(bodiesAt(world, server).length).toBeGreaterThan(0);
     expect((await world.files()).map(({ where }) => where)).toEqual(
-      expect.arrayContaining(['out.json', 'out.table', 'state.db']),
+      expect.arrayContaining([...formatNames.map((format) => `out.${format}`), 'state.db']),
     );
     await expectNoCanary(world);
   },
@@ -475,6 +477,28 @@ describe('the memory of alerts', () => {
       await expectNoCanary(world);
     },
   );
+});
+
+describe('a deployed gate that gives everything back', () => {
+  const manners = ['status 403', 'status 404', 'malformed', 'page', 'redirect', 'reset', 'refused'] as const;
+
+  test.each<Manner>([...manners, 'status 400', 'status 500'])('asked by its function: %s', async (manner) => {
+    const world = await start();
+    vi.stubEnv('AWS_ENDPOINT_URL_LAMBDA', await world.serveBadly('deployed gate', manner));
+
+    const { code, stderr } = await world.run(['gate', '--function', 'gate', '--cluster', 'prod-us']);
+    expect([2, 4], stderr).toContain(code);
+    await expectNoCanary(world);
+  });
+
+  test.each<Manner>(manners)('asked by its URL: %s', async (manner) => {
+    const world = await start();
+    const url = `${await world.serveBadly('deployed gate', manner)}/${world.canaries.make('deployed gate path')}`;
+
+    const { code, stderr } = await world.run(['gate', '--url', url, '--cluster', 'prod-us']);
+    expect([2, 4], stderr).toContain(code);
+    await expectNoCanary(world);
+  });
 });
 
 test('an internal error tells where it was, and nothing else', async () => {

@@ -101,8 +101,8 @@ export async function startCanaryWorld(options: CanaryWorldOptions = {}): Promis
     servers.push(loopback);
     return loopback.url;
   };
-  const closed = await serve('refused', () => {});
-  await servers.pop()?.close();
+  // Nobody listens there, and nobody else will: a port that was closed goes to the next server.
+  const closed = 'http://127.0.0.1:1';
   const elsewhere = await serve('elsewhere', (_, response) => response.end('ok'));
   const misbehave = (manner: Manner, request: IncomingMessage, response: ServerResponse) =>
     answerBadly(manner, request, response, canaries, elsewhere);
@@ -158,6 +158,7 @@ export async function startCanaryWorld(options: CanaryWorldOptions = {}): Promis
 
   const env: Record<string, string> = {
     ...Object.fromEntries(names.filter((name) => /^[A-Z_]+$/.test(name)).map((name) => [name, values[name] ?? ''])),
+    AWS_REGION: 'eu-west-1',
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager === 'refused' ? closed : sm,
     PORTCULLIS_CONFIG: join(folder, 'portcullis.yaml'),
   };
@@ -183,7 +184,9 @@ export async function startCanaryWorld(options: CanaryWorldOptions = {}): Promis
         ? Promise.resolve(closed)
         : serve(server, (request, response) => misbehave(manner, request, response)),
     async run(args, nowMs = Date.now()) {
-      const ran = await command([...args, '--config', join(folder, 'portcullis.yaml')], { env, nowMs });
+      const isRemote = args.includes('--function') || args.includes('--url');
+      const config = isRemote ? [] : ['--config', join(folder, 'portcullis.yaml')];
+      const ran = await command([...args, ...config], { env, nowMs });
       const what = args.join(' ');
       said.push({ where: `standard output of ${what}`, bytes: ran.stdout });
       said.push({ where: `standard error of ${what}`, bytes: ran.stderr });
@@ -227,7 +230,7 @@ function answerBadly(
 ): void {
   const { method, url, headers } = request;
   const { text } = request as unknown as { text: string };
-  const isAws = headers['x-amz-target'] !== undefined;
+  const isAws = headers.authorization?.startsWith('AWS4') === true;
   const secrets = [...canaries.texts.values()];
   const echo = `${method} ${url} ${JSON.stringify(headers)} ${text.slice(0, 2_000)} ${secrets.join(' ')}`;
   const json = JSON.stringify({

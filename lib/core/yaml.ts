@@ -165,9 +165,14 @@ function schemaIssues(checked: Checked, issue: SchemaIssue): Issue[] {
   const value = valueAt(yaml.data, path);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return (issue.keys ?? []).map((key) =>
-        yaml.issue([...path, key], `${dotted([...path, key])}: unknown key${hint(key, keysAt(schema, path))}`, 'key'),
-      );
+      return (issue.keys ?? []).map((key) => {
+        const known = keysAt(schema, path);
+        const said =
+          quotes || isWord(key)
+            ? `${dotted([...path, key])}: unknown key${hint(key, known)}`
+            : `${name}: a key that is unknown, and not shown: it may be a secret; known: ${known.join(', ')}`;
+        return yaml.issue([...path, key], said, 'key');
+      });
     case 'invalid_type':
       if (value === undefined && path.length > 0) {
         return [yaml.issue(path.slice(0, -1), `${name}: is required, and missing`)];
@@ -195,6 +200,11 @@ function schemaIssues(checked: Checked, issue: SchemaIssue): Issue[] {
     default:
       return [yaml.issue(path, `${name}: ${issue.message}`)];
   }
+}
+
+/** As keys are; a secret has digits or signs. */
+function isWord(key: string): boolean {
+  return /^[A-Za-z_-]{1,40}$/.test(key);
 }
 
 function depth(issues: readonly SchemaIssue[]): number {

@@ -1,5 +1,6 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import type { Evaluation } from '../core/evaluation.ts';
+import { errorWord } from '../core/text.ts';
 import { type RawAnswer, RemoteError, type RemoteRequest, readAnswer, unanswered } from './answer.ts';
 
 export interface FunctionOptions {
@@ -39,7 +40,8 @@ export async function askFunction(
   try {
     const { FunctionError, Payload } = await client.send(command, { abortSignal: AbortSignal.timeout(totalMs) });
     const text = Buffer.from(Payload ?? []).toString();
-    if (FunctionError !== undefined) throw new RemoteError(`${gate}: failed (${FunctionError}); its log says why`);
+    if (FunctionError !== undefined)
+      throw new RemoteError(`${gate}: failed (${errorWord(FunctionError) ?? 'error'}); its log says why`);
     return readAnswer(rawAnswer(text, gate), request, gate, nowMs);
   } catch (error) {
     const known = sdkError(error);
@@ -68,7 +70,7 @@ interface Known {
 /** An error of the SDK, in our words: its own may hold parts of the request. */
 function sdkError(error: unknown): Known | undefined {
   if (!(error instanceof Error) || error instanceof RemoteError) return undefined;
-  const { name } = error;
+  const name = errorWord(error.name) ?? 'error';
   const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
   const unreachable = (message: string): Known => ({ kind: 'source-unreachable', message });
   if (name === 'TooManyRequestsException' || status === 429)

@@ -1,4 +1,5 @@
 import { InputError } from '../core/errors.ts';
+import { errorWord } from '../core/text.ts';
 import type { FetchAwsSecret } from './secrets.ts';
 
 /**
@@ -23,7 +24,7 @@ export function awsSecrets(options: { endpoint?: string | undefined } = {}): Fet
     try {
       text = await (await client)(name);
     } catch (error) {
-      const { name: kind } = error as Error;
+      const kind = errorWord((error as Error).name) ?? 'error';
       throw new InputError(
         `aws-sm://${name}: cannot be fetched (${kind}); check its name, the region and the permission secretsmanager:GetSecretValue`,
       );

@@ -1,4 +1,5 @@
 import { StoreError } from '../app/state.ts';
+import { errorWord } from '../core/text.ts';
 
 const denied = 'the credentials lack a permission: dynamodb:Query, GetItem, PutItem and DeleteItem on the table';
 const invalid = 'the credentials are not valid, or not any more';
@@ -39,7 +40,7 @@ function nameOf(error: unknown): string {
   const { name, code } = error as { name?: unknown; code?: unknown };
   const isPlain = name === 'Error' || name === 'AggregateError';
   const told = isPlain && typeof code === 'string' ? code : name;
-  return typeof told === 'string' && /^\w{1,100}$/.test(told) ? told : 'Error';
+  return errorWord(told) ?? 'Error';
 }
 
 export function isConditionFailed(error: unknown): boolean {

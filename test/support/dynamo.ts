@@ -6,6 +6,7 @@ import {
   DynamoDBClient,
   PutItemCommand,
   QueryCommand,
+  ScanCommand,
 } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 
@@ -21,6 +22,8 @@ export interface Dynamo {
   putItem(table: string, item: Record<string, AttributeValue>): Promise<void>;
   /** The items of a group, as they are. */
   items(table: string, group: string): Promise<Record<string, AttributeValue>[]>;
+  /** All items of a table, as they are. */
+  all(table: string): Promise<Record<string, AttributeValue>[]>;
   close(): Promise<void>;
 }
 
@@ -70,6 +73,11 @@ export async function startDynamo(): Promise<Dynamo> {
           ExpressionAttributeValues: { ':group': { S: group } },
         }),
       );
+      return Items;
+    },
+
+    async all(TableName) {
+      const { Items = [] } = await client.send(new ScanCommand({ TableName }));
       return Items;
     },
 

@@ -60,6 +60,11 @@ describe('an invalid config says what, where and what to do:', () => {
       says: 'sources[0].regoin: unknown key; did you mean region?',
     },
     {
+      why: 'a secret for a key',
+      text: `version: 1\n${source.replace('region', 'https://hooks.example/T0Canary')}`,
+      says: 'sources[0]: a key that is unknown, and not shown: it may be a secret; known: name, region, ',
+    },
+    {
       why: 'two sources of a name',
       text: `version: 1\n${source}${source.split('\n')[1]}\n`,
       says: 'sources[1].name: prod is there twice',

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
+import { createPaceBook } from './app/pace-book.ts';
 import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
 import { type ScanEdges, type ScanSummary, scan } from './app/scan.ts';
 import { Shared } from './app/shared.ts';
@@ -107,7 +108,21 @@ export async function compose(config: Config, world: World): Promise<App> {
     maxAgeMs: config.secretsMaxAgeMs,
   });
   const policies = await loadPolicies(config);
-  const pacers = createPacers(clock);
+  const { calls_per_minute: calls, calls_shared_by: sharedBy } = config.limits ?? {};
+  let opened: Promise<StateStore> | undefined;
+  const store = () => {
+    opened ??= openState(config, env);
+    // What could not be opened is tried again.
+    opened.catch(() => {
+      opened = undefined;
+    });
+    return opened;
+  };
+  const pacers = createPacers(clock, {
+    limit: calls === undefined ? undefined : { calls, windowMs: 60_000 },
+    isShared: sharedBy === 'address',
+    book: createPaceBook(store, clock.nowMs),
+  });
   const sources = config.sources.map(
     (source): WatchedSource => ({
       name: source.name,
@@ -131,15 +146,6 @@ export async function compose(config: Config, world: World): Promise<App> {
     }),
   );
   const readReport = reader({ limits: limitsOf(config) });
-  let opened: Promise<StateStore> | undefined;
-  const store = () => {
-    opened ??= openState(config, env);
-    // What could not be opened is tried again.
-    opened.catch(() => {
-      opened = undefined;
-    });
-    return opened;
-  };
   // Endpoints of HSS are the operator's choice. Where receivers are is up to whoever has their DNS or their secret.
   const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
   let gateEdges: Promise<GateEdges> | undefined;

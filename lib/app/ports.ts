@@ -54,6 +54,22 @@ export interface Taken {
 /** One line for whoever operates this: a fixed message, with fields. Never a secret. */
 export type Log = (level: 'info' | 'warn' | 'error', msg: string, fields?: Readonly<Record<string, unknown>>) => void;
 
+/** When calls went out, as far as other processes have to know. */
+export interface Paced {
+  /** Oldest first; epoch milliseconds. */
+  readonly sentAtMs: readonly number[];
+  /** No call before this time. */
+  readonly heldUntilMs: number;
+}
+
+/** Where processes that share a limit write down their calls. */
+export interface PaceBook {
+  /** @returns undefined: it cannot be read now, and nobody waits for it */
+  read(key: string): Promise<{ readonly paced: Paced; readonly version: number } | undefined>;
+  /** @returns false: somebody else was faster */
+  write(key: string, paced: Paced, version: number): Promise<boolean>;
+}
+
 /** Time as the edges need it; tests bring their own. */
 export interface Clock {
   nowMs(): number;

@@ -61,6 +61,7 @@ receivers:
 routes:
   - receivers: [security-chat]
 state: sqlite:state.db
+limits: { calls_per_minute: 1000 }
 `;
 
 /** @returns 0 when everything went as the demo says */

@@ -92,6 +92,10 @@ export const Limits = z.strictObject({
   report_mib: z.optional(z.int().check(z.minimum(1))),
   row_mib: z.optional(z.int().check(z.minimum(1), z.maximum(1024))),
   depth: z.optional(z.int().check(z.minimum(4), z.maximum(512))),
+  /** Calls of HSS in a minute, for each API; of one user and one source address it takes 5. */
+  calls_per_minute: z.optional(z.int().check(z.minimum(1), z.maximum(100_000))),
+  /** Who shares that: the sources with one access key, or all, being behind one address. */
+  calls_shared_by: z.optional(z.enum(['key', 'address'])),
 });
 
 const Share = z.pipe(

@@ -1,4 +1,5 @@
-import type { Clock } from '../app/ports.ts';
+import { hash } from 'node:crypto';
+import type { Clock, PaceBook, Paced } from '../app/ports.ts';
 import { sleep } from './clock.ts';
 
 /** The calls that are limited apart from one another. */
@@ -37,14 +38,25 @@ export interface Pacers {
   of(ak: string): Pacer;
 }
 
-export function createPacers(clock: Clock): Pacers {
+export interface PacerOptions {
+  /** Default: as documented. */
+  readonly limit?: RateLimit | undefined;
+  /** One pace for all keys: they share a source address. Default: one for each. */
+  readonly isShared?: boolean | undefined;
+  /** Kept to by other processes too; absent: this one is alone. */
+  readonly book?: PaceBook | undefined;
+}
+
+export function createPacers(clock: Clock, options: PacerOptions = {}): Pacers {
   const pacers = new Map<string, Pacer>();
   return {
     of(ak) {
-      let pacer = pacers.get(ak);
+      // Not the key itself: the book may be read by others.
+      const name = options.isShared === true ? 'all' : hash('sha256', `pace ${ak}`, 'hex').slice(0, 16);
+      let pacer = pacers.get(name);
       if (pacer === undefined) {
-        pacer = createPacer(clock);
-        pacers.set(ak, pacer);
+        pacer = createPacer(clock, name, options);
+        pacers.set(name, pacer);
       }
       return pacer;
     },
@@ -60,26 +72,32 @@ interface Lane {
   queue: Promise<void>;
 }
 
-function createPacer(clock: Clock): Pacer {
+function createPacer(clock: Clock, name: string, { limit = documentedLimit, book }: PacerOptions): Pacer {
   const lanes = new Map<Api, Lane>();
 
   function laneOf(api: Api): Lane {
     let lane = lanes.get(api);
     if (lane === undefined) {
-      lane = { limit: documentedLimit, sentAtMs: [], heldUntilMs: 0, queue: Promise.resolve() };
+      lane = { limit, sentAtMs: [], heldUntilMs: 0, queue: Promise.resolve() };
       lanes.set(api, lane);
     }
     return lane;
   }
 
-  async function takePlace(lane: Lane, maxWaitMs: number, signal?: AbortSignal): Promise<number> {
+  async function takePlace(api: Api, lane: Lane, maxWaitMs: number, signal?: AbortSignal): Promise<number> {
     const patientUntilMs = clock.nowMs() + maxWaitMs;
+    const key = `${name}/${api}`;
     for (;;) {
       signal?.throwIfAborted();
+      const page = await book?.read(key);
+      if (page !== undefined) learnFrom(lane, page.paced);
       const nowMs = clock.nowMs();
       const freeAtMs = freeAt(lane);
       if (freeAtMs <= nowMs) {
-        lane.sentAtMs = [...lane.sentAtMs, nowMs].slice(-lane.limit.calls);
+        const sentAtMs = [...lane.sentAtMs, nowMs].slice(-lane.limit.calls);
+        const paced = { sentAtMs, heldUntilMs: lane.heldUntilMs };
+        if (page !== undefined && !(await book?.write(key, paced, page.version))) continue;
+        lane.sentAtMs = sentAtMs;
         return 0;
       }
       if (freeAtMs > patientUntilMs) return freeAtMs - nowMs;
@@ -102,7 +120,7 @@ function createPacer(clock: Clock): Pacer {
       ]).then(() => {});
       try {
         await orAborted(before, signal);
-        return await takePlace(lane, maxWaitMs, signal);
+        return await takePlace(api, lane, maxWaitMs, signal);
       } finally {
         done();
       }
@@ -116,6 +134,18 @@ function createPacer(clock: Clock): Pacer {
     },
     limit: (api) => laneOf(api).limit,
   };
+}
+
+/** Calls of this process and of others, each once. */
+function learnFrom(lane: Lane, { sentAtMs, heldUntilMs }: Paced): void {
+  // Those of this process are in the book, unless it could not be written then.
+  const unwritten = [...lane.sentAtMs];
+  for (const atMs of sentAtMs) {
+    const at = unwritten.indexOf(atMs);
+    if (at >= 0) unwritten.splice(at, 1);
+  }
+  lane.sentAtMs = [...sentAtMs, ...unwritten].sort((a, b) => a - b).slice(-lane.limit.calls);
+  lane.heldUntilMs = Math.max(lane.heldUntilMs, heldUntilMs);
 }
 
 /** Waits, or throws the reason of the signal as soon as that aborts. */

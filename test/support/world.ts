@@ -99,5 +99,6 @@ routes:
     receivers: [soc, chat]
   - receivers: [chat]
 state: sqlite:state.db
+limits: { calls_per_minute: 10000 }
 `;
 }

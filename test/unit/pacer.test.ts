@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { createPaceBook } from '../../lib/app/pace-book.ts';
 import type { Clock } from '../../lib/app/ports.ts';
+import { StoreError } from '../../lib/app/state.ts';
 import { systemClock } from '../../lib/hss/clock.ts';
 import { type Api, createPacers } from '../../lib/hss/pacer.ts';
+import { createMemoryStore } from '../../lib/stores/memory.ts';
 
 function fakeClock(): Clock & { now: number; readonly slept: number[] } {
   const clock = {
@@ -183,4 +186,67 @@ test('one who gives up its place in the queue holds nobody up', async () => {
   abort.abort(new Error('gave up'));
   await expect(second).rejects.toThrow('gave up');
   expect(await Promise.all([first, third])).toEqual([0, 0]);
+});
+
+describe('processes that share a book', () => {
+  /** A few processes, each with pacers of its own, over one store. */
+  function processes(count: number, options: { isBroken?: boolean; isShared?: boolean } = {}) {
+    const clock = fakeClock();
+    const store = createMemoryStore();
+    const open = async () => {
+      if (options.isBroken) throw new StoreError('broken');
+      return store;
+    };
+    const book = createPaceBook(open, clock.nowMs);
+    const pacers = Array.from({ length: count }, () => createPacers(clock, { book, isShared: options.isShared }));
+    return { clock, pacers, store };
+  }
+
+  test('keep to the limit together, each call at the same moment counted', async () => {
+    const { clock, pacers } = processes(3);
+    const sentAtMs: number[] = [];
+    for (let i = 0; i < 60; i++) {
+      expect(await pacers[i % 3]?.of('ak').take('report', 600_000)).toBe(0);
+      sentAtMs.push(clock.now);
+      if (i % 4 === 0) clock.now += 1_000;
+    }
+    for (const [i, at] of sentAtMs.entries()) {
+      const sixth = sentAtMs[i + 5];
+      if (sixth !== undefined) expect(sixth - at).toBeGreaterThanOrEqual(60_000);
+    }
+  });
+
+  test('do so though they ask at once', async () => {
+    const { clock, pacers } = processes(8);
+    const sent: number[] = [];
+    await Promise.all(
+      pacers.map(async (one) => {
+        await one.of('ak').take('list', 10_000_000);
+        sent.push(clock.now);
+      }),
+    );
+    const sorted = sent.sort((a, b) => a - b);
+    expect((sorted[5] ?? 0) - (sorted[0] ?? 0)).toBeGreaterThanOrEqual(60_000);
+  });
+
+  test('have a pace for each key, or one for all where they share an address', async () => {
+    const apart = processes(1);
+    for (const ak of ['a', 'b']) for (let i = 0; i < 5; i++) await apart.pacers[0]?.of(ak).take('list', 0);
+    expect(apart.clock.slept).toEqual([]);
+    const together = processes(1, { isShared: true });
+    for (const ak of ['a', 'b']) for (let i = 0; i < 5; i++) await together.pacers[0]?.of(ak).take('list', 600_000);
+    expect(together.clock.slept).toEqual([60_000]);
+  });
+
+  test('keep to it by themselves where the book cannot be used', async () => {
+    const { clock, pacers } = processes(1, { isBroken: true });
+    for (let i = 0; i < 6; i++) expect(await pacers[0]?.of('ak').take('list', 600_000)).toBe(0);
+    expect(clock.slept).toEqual([60_000]);
+  });
+
+  test('write no key into it', async () => {
+    const { pacers, store } = processes(1);
+    await pacers[0]?.of('AK-canary').take('list', 0);
+    expect(JSON.stringify(await store.load('pacing', '', 0))).not.toContain('canary');
+  });
 });

@@ -52,6 +52,13 @@ const nothingSent: Delivered = {
   refusal: undefined,
 };
 
+/** Something of which a receiver did not take what it was owed. */
+export interface OwedTarget {
+  readonly source: string;
+  readonly clusterId: string;
+  readonly clusterName: string;
+}
+
 interface Target {
   readonly receiver: string;
   readonly source: string;
@@ -90,11 +97,19 @@ export class Outbox {
   readonly #digests = new Map<string, Target[]>();
   readonly #errors: unknown[] = [];
   readonly results = new Map<string, Delivered>();
+  readonly #notTaken = new Map<string, OwedTarget>();
+  /** Since when the oldest is owed of what was not taken. */
+  owedSinceMs: number | undefined;
 
   constructor(edges: OutboxEdges, nowMs: number, signal: AbortSignal | undefined) {
     this.#edges = edges;
     this.#nowMs = nowMs;
     this.#signal = signal;
+  }
+
+  /** Of what something was not taken, and stays owed. */
+  get owed(): readonly OwedTarget[] {
+    return [...this.#notTaken.values()];
   }
 
   /** Ask for what every receiver is owed about a cluster. */
@@ -282,6 +297,9 @@ export class Outbox {
     const sinceMs = known?.sinceMs ?? this.#nowMs;
     const attempts = (known?.attempts ?? 0) + 1;
     if (this.#nowMs - sinceMs < this.#edges.options.owedForMs) {
+      const { group, row } = claimed.followed;
+      this.#notTaken.set(group, { source: claimed.source, clusterId: row.clusterId, clusterName: row.clusterName });
+      this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
       const told = before?.told === undefined ? {} : { told: before.told };
       const attempt = { id: owed.id, message, sinceMs, attempts, reason };
       await this.#write(claimed, { ...told, tried: owed.tried, owed: attempt });

@@ -10,6 +10,8 @@ import type { StateStore, StoredRecord } from './state.ts';
 interface Health {
   readonly failingRuns: number;
   readonly sinceMs: number;
+  /** When the schedule asked for the run that was counted last: of several it is one. */
+  readonly tickMs?: number;
   /** When it said that it is gone for good (410). */
   readonly goneMs?: number;
   /** Why it did not take a message as it should look, and had it in plain words. */
@@ -62,19 +64,21 @@ export function withoutGone(
  * have died, or another receiver not have taken the news.
  *
  * @param health as it was when the run began
+ * @param tickMs runs that the schedule asked for at one time count as one
  */
 export async function watchReceivers(
   edges: HealthEdges,
   outbox: Outbox,
   health: ReadonlyMap<string, StoredRecord>,
   nowMs: number,
+  tickMs: number,
 ): Promise<void> {
   const { store, options } = edges;
   for (const receiver of edges.notifiers.keys()) {
     const result = outbox.results.get(receiver);
     const record = health.get(receiver);
     const before = record?.value as Health | undefined;
-    const now = healthAfter(before, result, nowMs);
+    const now = healthAfter(before, result, nowMs, tickMs);
     if (now === undefined) continue;
     const tell = (name: string, reasons: readonly Reason[] | undefined) =>
       tellOfOurselves(edges, outbox, name, reasons, nowMs);
@@ -105,13 +109,20 @@ function refused(receiver: string, { refusal }: Health): readonly Reason[] {
 }
 
 /** @returns undefined: it never failed; `before` itself: nothing is known that is new */
-function healthAfter(before: Health | undefined, result: Delivered | undefined, nowMs: number): Health | undefined {
+function healthAfter(
+  before: Health | undefined,
+  result: Delivered | undefined,
+  nowMs: number,
+  tickMs: number,
+): Health | undefined {
   if (result === undefined) return before;
   if (result.accepted === 0 && result.refused > 0) {
     const { failingRuns = 0, sinceMs = nowMs, goneMs, refusal } = before ?? {};
     const gone = result.isGone ? nowMs : goneMs;
+    const isCounted = failingRuns > 0 && before?.tickMs === tickMs;
     return {
-      failingRuns: failingRuns + 1,
+      failingRuns: isCounted ? failingRuns : failingRuns + 1,
+      tickMs,
       sinceMs: failingRuns === 0 ? nowMs : sinceMs,
       ...(gone !== undefined && { goneMs: gone }),
       ...(refusal !== undefined && { refusal }),

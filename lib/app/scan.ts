@@ -1,6 +1,6 @@
 import { InputError } from '../core/errors.ts';
 import type { Evaluation, Reason, ReasonKind, Verdict } from '../core/evaluation.ts';
-import type { ClusterRow } from '../core/report.ts';
+import type { ClusterListing, ClusterRow } from '../core/report.ts';
 import { type RouteTable, receiversOf } from '../core/routes.ts';
 import { tellBypasses } from './bypasses.ts';
 import { clusterGroup } from './cluster-state.ts';
@@ -8,8 +8,9 @@ import { type Followed, type FollowOptions, follow, followEvaluation } from './f
 import { type Judge, undetermined } from './judge.ts';
 import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
 import { type KnownCluster, knownClusters, rememberClusters } from './known-clusters.ts';
+import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
 import { undeterminedBy } from './out-of-time.ts';
-import { Outbox, type OutboxEdges, ourselves } from './outbox.ts';
+import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
 import type { Log, ReportReader } from './ports.ts';
 import { loadHealth, receiverName, watchReceivers, withoutGone } from './receiver-health.ts';
 import type { Shared } from './shared.ts';
@@ -31,6 +32,17 @@ export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce' | 
   readonly onCluster?: (source: string, followed: Followed) => void;
 }
 
+/** How much of the work a run does. */
+export interface ScanScope {
+  /**
+   * When the schedule asked for it: what was looked at since then is not looked at again, so that a run can go on where
+   * another one stopped.
+   */
+  readonly sinceMs?: number | undefined;
+  /** Asked before each cluster: whether there is time for one more. What is not looked at is left. */
+  readonly mayStart?: (() => boolean) | undefined;
+}
+
 /** What a scan did. */
 export interface ScanSummary {
   /** 0: every cluster was judged and every receiver took what it was owed. 2: not so. 3: some input is wrong. */
@@ -44,6 +56,15 @@ export interface ScanSummary {
   readonly delivered: Readonly<Record<string, number>>;
   /** What could not be looked at or delivered, in sentences. */
   readonly failures: readonly string[];
+  /** Clusters for which there was no time. */
+  readonly left: number;
+  /** Alerts that fire in the clusters that were looked at. */
+  readonly alerts: number;
+  /** Of the oldest report that was judged; undefined: there is none. */
+  readonly oldestReportSeconds: number | undefined;
+  /** What receivers did not take, and since when the oldest of it is owed; epoch milliseconds. */
+  readonly owed: readonly OwedTarget[];
+  readonly owedSinceMs: number | undefined;
 }
 
 /**
@@ -51,7 +72,49 @@ export interface ScanSummary {
  * Whatever fails, all the rest is done, and the next run makes good.
  * @throws {StoreError} the memory of alerts cannot be read or written
  */
-export async function scan(edges: ScanEdges, nowMs: number, signal?: AbortSignal): Promise<ScanSummary> {
+export async function scan(
+  edges: ScanEdges,
+  nowMs: number,
+  signal?: AbortSignal,
+  scope: ScanScope = {},
+): Promise<ScanSummary> {
+  const { outbox, finish } = await openOutbox(edges, nowMs, signal, scope);
+  const run = new Run(edges, outbox, nowMs, signal, scope);
+  const done = await Promise.allSettled(edges.sources.map((source) => run.source(source)));
+  await finish();
+  await run.saveLooks();
+  // An internal error is told only when all the rest is done.
+  for (const one of done) if (one.status === 'rejected') throw one.reason;
+  return run.summary();
+}
+
+/**
+ * Tell receivers what they did not take before, without a look at anything.
+ * @throws {StoreError}
+ */
+export async function deliverOwed(
+  edges: ScanEdges,
+  targets: readonly OwedTarget[],
+  nowMs: number,
+  signal?: AbortSignal,
+): Promise<ScanSummary> {
+  const { outbox, finish } = await openOutbox(edges, nowMs, signal, { sinceMs: nowMs });
+  const run = new Run(edges, outbox, nowMs, signal, {});
+  const [first] = edges.sources;
+  for (const { source: name, clusterId, clusterName } of targets) {
+    const source = edges.sources.find((one) => one.name === name) ?? (name === ourselves ? first : undefined);
+    if (source === undefined) continue;
+    const row = { clusterId, clusterName, scannedAtMs: undefined };
+    const group = clusterGroup(name, clusterId);
+    const followed = await followEvaluation(group, row, undefined, { policy: source.policy, nowMs }, edges);
+    outbox.tell(name, followed, source.policy);
+  }
+  await finish();
+  return run.summary();
+}
+
+/** An outbox with its routes and silences, and what is to be done when everything was told. */
+async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal | undefined, { sinceMs }: ScanScope) {
   const silences = await loadSilences(edges.store, nowMs);
   const silenced = silencer(silences, nowMs);
   const muted = new Map<string, Set<string>>();
@@ -76,17 +139,15 @@ export async function scan(edges: ScanEdges, nowMs: number, signal?: AbortSignal
     nowMs,
     signal,
   );
-  const run = new Run(edges, outbox, nowMs, signal);
-  const done = await Promise.allSettled(edges.sources.map((source) => run.source(source)));
-  await outbox.finish();
-  await watchReceivers(edges, outbox, health, nowMs);
-  await tellBypasses(edges, outbox, nowMs);
-  const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
-  await watchSilences(edges, outbox, silences, counts, nowMs);
-  await outbox.finish();
-  // An internal error is told only when all the rest is done.
-  for (const one of done) if (one.status === 'rejected') throw one.reason;
-  return run.summary();
+  async function finish(): Promise<void> {
+    await outbox.finish();
+    await watchReceivers(edges, outbox, health, nowMs, sinceMs ?? nowMs);
+    await tellBypasses(edges, outbox, nowMs);
+    const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
+    await watchSilences(edges, outbox, silences, counts, nowMs);
+    await outbox.finish();
+  }
+  return { outbox, finish };
 }
 
 /** Undetermined for a reason that lies with the looking, not with what was seen. */
@@ -102,13 +163,19 @@ class Run {
   readonly #outbox: Outbox;
   readonly #nowMs: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #scope: ScanScope;
+  readonly #looks: { readonly source: string; readonly looks: Looks; readonly listed: ReadonlySet<string> }[] = [];
   readonly #verdicts: Record<Verdict, number> = { pass: 0, fail: 0, undetermined: 0 };
   readonly #failures: string[] = [];
   #unchanged = 0;
+  #left = 0;
+  #alerts = 0;
+  #oldestScannedAtMs: number | undefined;
   #hasInputError = false;
 
-  constructor(edges: ScanEdges, outbox: Outbox, nowMs: number, signal: AbortSignal | undefined) {
+  constructor(edges: ScanEdges, outbox: Outbox, nowMs: number, signal: AbortSignal | undefined, scope: ScanScope) {
     this.#edges = edges;
+    this.#scope = scope;
     this.#outbox = outbox;
     this.#nowMs = nowMs;
     this.#signal = signal;
@@ -124,12 +191,10 @@ class Run {
 
   /** @returns why the source could not be looked at */
   async #clusters(source: WatchedSource, judge: Judge): Promise<Reason | undefined> {
-    const { store, log, shared } = this.#edges;
+    const { store, log } = this.#edges;
     try {
       const before = await knownClusters(store, source.name, this.#nowMs);
-      const listing = await source.reports.list(this.#signal);
-      await shared.leave(listingKey(source.name), { value: listing, freshMs: 0 });
-      const { clusters, nameless } = listing;
+      const { clusters, nameless } = await this.#list(source);
       const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
       const wanted = clusters.filter(isOurs);
       if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
@@ -154,9 +219,19 @@ class Run {
         const followed = await this.#absent(source, row, isThere ? [] : [{ kind: 'cluster-absent', message }], judge);
         if (!isThere) this.#looked(source, followed);
       }
-      for (const row of wanted) {
+      const looks = await loadLooks(store, source.name, this.#nowMs);
+      const looked: Record<string, number> = {};
+      this.#looks.push({ source: source.name, looks: looked, listed: new Set(wanted.map((row) => row.clusterId)) });
+      const { sinceMs = Number.POSITIVE_INFINITY, mayStart } = this.#scope;
+      for (const row of wanted.toSorted(byLook(looks))) {
+        if ((looks[row.clusterId] ?? 0) >= sinceMs) continue;
+        if (mayStart?.() === false) {
+          this.#left++;
+          continue;
+        }
+        looked[row.clusterId] = this.#nowMs;
         const keep = (of: ClusterRow, evaluation: Evaluation) =>
-          shared.leave(evaluationKey(source.name, of, source.policy), kept(evaluation, 0));
+          this.#edges.shared.leave(evaluationKey(source.name, of, source.policy), kept(evaluation, 0));
         const followed = await follow(source.reports, row, judge, { ...this.#edges, keep }, this.#signal);
         this.#looked(source, followed);
         this.#outbox.tell(source.name, followed, source.policy);
@@ -165,6 +240,24 @@ class Run {
     } catch (error) {
       return this.#sourceFailed(source, error);
     }
+  }
+
+  /** Once for all runs that the schedule asked for at a time. */
+  async #list(source: WatchedSource): Promise<ClusterListing> {
+    const { shared } = this.#edges;
+    const { sinceMs } = this.#scope;
+    const key = listingKey(source.name);
+    const known = sinceMs === undefined ? undefined : await shared.recall<ClusterListing>(key);
+    if (known !== undefined && sinceMs !== undefined && known.atMs >= sinceMs) return known.value;
+    const listing = await source.reports.list(this.#signal);
+    await shared.leave(key, { value: listing, freshMs: 0 });
+    return listing;
+  }
+
+  /** When all of it was told: a run that dies before is done again. */
+  async saveLooks(): Promise<void> {
+    const { store } = this.#edges;
+    for (const { source, looks, listed } of this.#looks) await saveLooks(store, source, looks, listed, this.#nowMs);
   }
 
   /** Follow what has no report: with reasons it cannot be judged, without it can again. */
@@ -183,8 +276,12 @@ class Run {
   }
 
   #looked(source: WatchedSource, followed: Followed): void {
-    const { evaluation, verdict, row } = followed;
+    const { evaluation, verdict, row, head } = followed;
     this.#verdicts[verdict]++;
+    this.#alerts += followed.alerts.filter(({ state }) => state === 'firing').length;
+    const scannedAtMs = head?.scannedAtMs;
+    if (scannedAtMs !== undefined && scannedAtMs < (this.#oldestScannedAtMs ?? Number.POSITIVE_INFINITY))
+      this.#oldestScannedAtMs = scannedAtMs;
     if (evaluation === undefined) this.#unchanged++;
     this.#edges.onCluster?.(source.name, followed);
     this.#edges.log('info', evaluation === undefined ? 'cluster unchanged' : 'cluster judged', {
@@ -235,6 +332,14 @@ class Run {
       verdicts: this.#verdicts,
       delivered,
       failures,
+      left: this.#left,
+      alerts: this.#alerts,
+      oldestReportSeconds:
+        this.#oldestScannedAtMs === undefined
+          ? undefined
+          : Math.max(0, Math.floor((this.#nowMs - this.#oldestScannedAtMs) / 1000)),
+      owed: this.#outbox.owed,
+      owedSinceMs: this.#outbox.owedSinceMs,
     };
   }
 }

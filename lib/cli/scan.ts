@@ -1,5 +1,6 @@
 import type { Followed } from '../app/follow.ts';
 import type { Notifier } from '../app/ports.ts';
+import type { ScanSummary } from '../app/scan.ts';
 import { compose, loadConfig } from '../compose.ts';
 import { InputError } from '../core/errors.ts';
 import type { Notice } from '../core/notice.ts';
@@ -64,8 +65,9 @@ export async function scanCommand(args: readonly string[], terminal: Terminal): 
   }
 }
 
-function jsonOf({ exitCode, ...rest }: Awaited<ReturnType<Awaited<ReturnType<typeof compose>>['scan']>>) {
-  return { exit_code: exitCode, ...rest };
+function jsonOf(summary: ScanSummary) {
+  const { exitCode, left: _left, owed, owedSinceMs: _since, oldestReportSeconds, ...rest } = summary;
+  return { exit_code: exitCode, ...rest, owed: owed.length, oldest_report_seconds: oldestReportSeconds ?? null };
 }
 
 function clusterLine({ row, verdict, evaluation, alerts }: Followed): string {

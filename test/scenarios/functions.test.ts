@@ -212,6 +212,11 @@ describe('scan', () => {
     unchanged: 0,
     delivered: { chat: 1 },
     failures: [],
+    left: 0,
+    alerts: 0,
+    oldestReportSeconds: undefined,
+    owed: [],
+    owedSinceMs: undefined,
   };
 
   test('returns the summary when everything was done, whatever the verdicts', async () => {

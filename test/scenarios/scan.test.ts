@@ -111,6 +111,9 @@ test('gives its summary as JSON', async () => {
     verdicts: { pass: 2, fail: 2, undetermined: 1 },
     delivered: { chat: 1, soc: 1 },
     failures: [],
+    alerts: 6,
+    owed: 0,
+    oldest_report_seconds: 777_600,
   });
 });
 

@@ -161,8 +161,8 @@ export const stories: readonly Story[] = [
         hss: 'up',
         shows: { a: cluster(), b: cluster(1) },
         hears: [
-          'chat: a resolved r 1',
           'chat: b resolved cluster-absent',
+          'chat: a resolved r 1',
           'chat: source prod resolved source-unreachable',
         ],
       },

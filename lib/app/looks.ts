@@ -1,0 +1,36 @@
+import type { ClusterRow } from '../core/report.ts';
+import type { StateStore } from './state.ts';
+
+/** When each cluster of a source was looked at last, by id; epoch milliseconds. */
+export type Looks = Readonly<Record<string, number>>;
+
+const key = 'looks';
+
+export async function loadLooks(store: StateStore, source: string, nowMs: number): Promise<Looks> {
+  const record = (await store.load(`source/${source}`, key, nowMs)).find((one) => one.key === key);
+  return (record?.value as Looks | undefined) ?? {};
+}
+
+/** Write down looks. What another run wrote meanwhile stays; of clusters that are not in the list any more nothing does. */
+export async function saveLooks(
+  store: StateStore,
+  source: string,
+  looks: Looks,
+  listed: ReadonlySet<string>,
+  nowMs: number,
+): Promise<void> {
+  if (Object.keys(looks).length === 0) return;
+  for (let tries = 0; tries < 10; tries++) {
+    const record = (await store.load(`source/${source}`, key, nowMs)).find((one) => one.key === key);
+    const known = (record?.value as Looks | undefined) ?? {};
+    const all = [...Object.entries(known), ...Object.entries(looks)].filter(([id]) => listed.has(id));
+    const value: Record<string, number> = {};
+    for (const [id, atMs] of all) value[id] = Math.max(value[id] ?? 0, atMs);
+    if ((await store.put(`source/${source}`, { key, value }, record?.version ?? 0, nowMs)) !== undefined) return;
+  }
+}
+
+/** Never looked at first, then what was not looked at for the longest time. */
+export function byLook(looks: Looks): (a: ClusterRow, b: ClusterRow) => number {
+  return (a, b) => (looks[a.clusterId] ?? 0) - (looks[b.clusterId] ?? 0);
+}

@@ -198,7 +198,7 @@ export async function compose(config: Config, world: World): Promise<App> {
 /** A verdict needs no state; what needs one says so. */
 function unusable(error: unknown, log: Log): { readonly unusable: string } {
   if (!(error instanceof InputError) && !(error instanceof StoreError)) throw error;
-  log('warn', 'the state cannot be used', { reason: error.message });
+  log('info', 'the state cannot be used', { reason: error.message });
   return { unusable: error.message };
 }
 

@@ -45,7 +45,7 @@ export async function judgeFile(values: GateValues, asked: Local, nowMs: number,
 export async function askLive(values: GateValues, asked: Local, nowMs: number, terminal: Terminal): Promise<Judged> {
   const { cluster = '', source, policy } = values;
   const config = await loadConfig(values.config ?? 'portcullis.yaml');
-  const app = await compose(config, { env: terminal.env, log: logTo(terminal.stderr) });
+  const app = await compose(config, { env: terminal.env, log: logTo(terminal.stderr, 'warn') });
   try {
     const evaluation = await app.gate({ cluster, source, policy, ...asked }, nowMs);
     const file = app.policyFile(evaluation);

@@ -1,9 +1,10 @@
 import type { Log } from '../app/ports.ts';
 import type { Output } from './terminal.ts';
 
-/** One JSON object a line. */
-export function logTo(output: Output): Log {
+/** One JSON object a line. @param least what is told: of a gate no more than warnings */
+export function logTo(output: Output, least: 'info' | 'warn' = 'info'): Log {
   return (level, msg, fields = {}) => {
+    if (level === 'info' && least === 'warn') return;
     output.write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, ...fields })}\n`);
   };
 }

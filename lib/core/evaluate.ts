@@ -16,7 +16,7 @@ import { keptIdentities } from './identities.ts';
 import { ImageFilter, type ImagePattern } from './images.ts';
 import type { Policy } from './policy/parse.ts';
 import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
-import { wayToGreen } from './remedies.ts';
+import { mostChanges, wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
 import { staleness } from './retime.ts';
 import { RuleFold } from './rule-fold.ts';
@@ -83,7 +83,7 @@ export class EvaluationFold {
     this.#since = options.baseline && comparable(options.baseline, policy, imageTexts(options));
     this.#rules = policy.rules.map((rule) => {
       const waivers = policy.waivers.filter((waiver) => waiver.rule === rule.id);
-      return new RuleFold(rule, waivers, nowMs, trackingOf(rule.id, options, this.#since));
+      return new RuleFold(rule, waivers, nowMs, trackingOf(rule.id, options, this.#since), { left: mostChanges });
     });
     for (const fold of this.#rules) {
       this.#byKind.set(fold.rule.on, [...(this.#byKind.get(fold.rule.on) ?? []), fold]);

@@ -24,15 +24,19 @@ const adviceField: Readonly<Partial<Record<FindingKind, string>>> = {
   baseline_items: 'remediation',
 };
 
-/** Beyond so many different changes of one rule or group no way is worked out. */
-const mostChanges = 20_000;
+/** How many different changes may be counted: of a rule, all its groups together, so that memory is bounded. */
+export interface Room {
+  left: number;
+}
+
+/** Beyond so many different changes no way is worked out. */
+export const mostChanges = 10_000;
 
 type Value = string | number | undefined;
 
 interface Change {
   /** Of the fields that it is known by. */
   readonly values: readonly Value[];
-  advice: string | undefined;
   clears: number;
 }
 
@@ -44,14 +48,14 @@ export class Remedies {
   readonly changes: Change[] = [];
   isWhole = true;
   readonly #fields: readonly string[];
-  readonly #advice: string | undefined;
+  readonly #room: Room;
   /** Field by field: putting a key together for every finding would take longer than all else. */
   #root: Level | undefined;
 
-  constructor(on: FindingKind) {
+  constructor(on: FindingKind, room: Room) {
     this.on = on;
     this.#fields = changes[on];
-    this.#advice = adviceField[on];
+    this.#room = room;
   }
 
   add(finding: Finding): void {
@@ -59,18 +63,14 @@ export class Remedies {
       const field = this.#fields[i] as string;
       return field === 'workload' ? workload(finding.pod) : finding[field];
     });
-    if (change === undefined) return;
-    change.clears++;
-    if (this.#advice !== undefined) advise(change, finding[this.#advice] as string | undefined);
+    if (change !== undefined) change.clears++;
   }
 
   merge(other: Remedies): void {
     this.isWhole &&= other.isWhole;
-    for (const { values, clears, advice } of other.changes) {
+    for (const { values, clears } of other.changes) {
       const change = this.#find((i) => values[i]);
-      if (change === undefined) continue;
-      change.clears += clears;
-      advise(change, advice);
+      if (change !== undefined) change.clears += clears;
     }
   }
 
@@ -84,10 +84,37 @@ export class Remedies {
   }
 
   #find(pick: (i: number) => Value): Change | undefined {
-    this.#root ??= new Map();
-    let level = this.#root;
-    const last = this.#fields.length - 1;
-    for (let i = 0; i < last; i++) {
+    const known =
+      this.#root === undefined ? this.#search(pick) : this.#descend(pick).get(pick(this.#fields.length - 1));
+    if (known !== undefined) return known as Change;
+    if (--this.#room.left < 0) {
+      this.isWhole = false;
+      return undefined;
+    }
+    const change: Change = { values: this.#fields.map((_, i) => pick(i)), clears: 0 };
+    this.changes.push(change);
+    if (this.#root !== undefined) this.#index(change);
+    else if (this.changes.length > searched) {
+      this.#root = new Map();
+      for (const one of this.changes) this.#index(one);
+    }
+    return change;
+  }
+
+  /** One after the other, while they are few. */
+  #search(pick: (i: number) => Value): Change | undefined {
+    for (const change of this.changes) {
+      let i = this.#fields.length - 1;
+      while (i >= 0 && change.values[i] === pick(i)) i--;
+      if (i < 0) return change;
+    }
+    return undefined;
+  }
+
+  /** The level of the last field. */
+  #descend(pick: (i: number) => Value): Level {
+    let level = this.#root as Level;
+    for (let i = 0; i < this.#fields.length - 1; i++) {
       const value = pick(i);
       let next = level.get(value) as Level | undefined;
       if (next === undefined) {
@@ -96,18 +123,16 @@ export class Remedies {
       }
       level = next;
     }
-    const known = level.get(last < 0 ? undefined : pick(last)) as Change | undefined;
-    if (known !== undefined) return known;
-    if (this.changes.length >= mostChanges) {
-      this.isWhole = false;
-      return undefined;
-    }
-    const change: Change = { values: this.#fields.map((_, i) => pick(i)), advice: undefined, clears: 0 };
-    level.set(change.values[last], change);
-    this.changes.push(change);
-    return change;
+    return level;
+  }
+
+  #index(change: Change): void {
+    this.#descend((i) => change.values[i]).set(change.values[this.#fields.length - 1], change);
   }
 }
+
+/** Beyond so many changes they are looked up in a Map: a rule by group has thousands of sets of a few. */
+const searched = 8;
 
 /** Whether a change clears a finding. */
 export function isCleared(
@@ -121,17 +146,14 @@ export function isCleared(
   );
 }
 
-/** Whatever the order of findings, the same of what is advised. */
-function advise(change: Change, advice: string | undefined): void {
-  if (advice && (change.advice === undefined || advice < change.advice)) change.advice = cutText(advice);
-}
-
 /** Findings that have to go: of a broken rule, or of one of its groups. */
 export interface Excess {
   readonly rule: string;
   readonly count: number;
   readonly max: number;
   readonly remedies: Remedies;
+  /** The worst of them. */
+  readonly worst: readonly Finding[];
 }
 
 /** Steps of the way to green that are kept. */
@@ -190,7 +212,6 @@ function candidatesOf(excesses: readonly Excess[], over: readonly number[]): Can
       const known = found.get(key) ?? { remedies, key, change: { ...change, clears: 0 }, of: [], gain: 0 };
       known.of.push({ place, clears: change.clears });
       known.change.clears += change.clears;
-      advise(known.change, change.advice);
       found.set(key, known);
     }
   }
@@ -225,12 +246,19 @@ function remedyOf({ remedies, change, of }: Candidate, excesses: readonly Excess
     const { rule } = excesses[place] as Excess;
     rules[rule] = (rules[rule] ?? 0) + clears;
   }
-  const { advice, clears } = change;
-  return {
-    on: remedies.on,
-    subject: remedies.subjectOf(change),
-    ...(advice !== undefined && { advice }),
-    clears,
-    rules,
-  };
+  const subject = remedies.subjectOf(change);
+  const advice = adviceOf({ on: remedies.on, subject }, excesses);
+  return { on: remedies.on, subject, ...(advice !== undefined && { advice }), clears: change.clears, rules };
+}
+
+/** As far as the worst findings show it. */
+function adviceOf(remedy: Pick<Remedy, 'on' | 'subject'>, excesses: readonly Excess[]): string | undefined {
+  const field = adviceField[remedy.on];
+  if (field === undefined) return undefined;
+  for (const { remedies, worst } of excesses) {
+    if (remedies.on !== remedy.on) continue;
+    const found = worst.find((finding) => finding[field] && isCleared(remedy, remedy.on, finding));
+    if (found !== undefined) return String(found[field]);
+  }
+  return undefined;
 }

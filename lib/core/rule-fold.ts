@@ -13,7 +13,7 @@ import { fingerprint, textNumber } from './fingerprint.ts';
 import { Identities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
-import type { Excess } from './remedies.ts';
+import type { Excess, Room } from './remedies.ts';
 import { type FieldType, type Finding, fields } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
 import { type Group, keptFindings, mostGroups, namedFindings, Tally, type Tracking } from './tally.ts';
@@ -25,6 +25,7 @@ export class RuleFold {
   readonly rule: PolicyRule;
   readonly waivers: WaiverIndex;
   readonly #tracking: Tracking | undefined;
+  readonly #room: Room;
   readonly #compare: (a: Finding, b: Finding) => number;
   readonly #rank: number;
   /** Findings that no waiver covers. */
@@ -37,12 +38,19 @@ export class RuleFold {
   #unevaluable = 0;
 
   /** @param tracking note which findings there are, for alert memory */
-  constructor(rule: PolicyRule, waivers: readonly PolicyWaiver[], nowMs: number, tracking: Tracking | undefined) {
+  constructor(
+    rule: PolicyRule,
+    waivers: readonly PolicyWaiver[],
+    nowMs: number,
+    tracking: Tracking | undefined,
+    room: Room,
+  ) {
+    this.#room = room;
     this.rule = rule;
     this.#tracking = tracking;
     this.waivers = new WaiverIndex(waivers, nowMs);
     this.#compare = compareFindings(rule.on);
-    this.#counted = new Tally(rule, tracking);
+    this.#counted = new Tally(rule, tracking, room);
     this.#waivedWorst = new Worst(keptFindings, (a, b) => this.#compare(a.finding, b.finding) || a.place - b.place);
     this.#rank = rule.min_severity === undefined ? Number.POSITIVE_INFINITY : severityRank(rule.min_severity);
   }
@@ -89,7 +97,7 @@ export class RuleFold {
     let lent = this.#lent.get(key);
     if (lent === undefined) {
       const worst = new Worst(keptFindings, this.#compare);
-      lent = { loans, tally: new Tally(this.rule, this.#tracking), worst };
+      lent = { loans, tally: new Tally(this.rule, this.#tracking, this.#room), worst };
       this.#lent.set(key, lent);
     }
     lent.tally.add(finding);
@@ -173,10 +181,15 @@ export class RuleFold {
   excesses(ratchet: boolean): Excess[] {
     const { id, max } = this.rule;
     const broken = this.#broken();
-    if (!ratchet) return broken.map(({ count, remedies }) => ({ rule: id, count, max, remedies }));
-    return broken
-      .filter(({ fresh }) => fresh.count > 0)
-      .map(({ fresh: { count, remedies } }) => ({ rule: id, count, max: 0, remedies }));
+    const worstOf = (of: Group | Tally) =>
+      of instanceof Tally ? of.worst.items : of.worst === undefined ? [] : [of.worst];
+    if (!ratchet)
+      return broken.map((of) => ({ rule: id, count: of.count, max, remedies: of.remedies, worst: worstOf(of) }));
+    return broken.flatMap(({ fresh }) => {
+      if (fresh === undefined || fresh.count === 0) return [];
+      const { count, remedies } = fresh;
+      return [{ rule: id, count, max: 0, remedies, worst: this.#counted.freshWorst.items }];
+    });
   }
 
   /** The findings that break the rule, against those that are known; the worst of those that are not. */
@@ -191,7 +204,7 @@ export class RuleFold {
       per === undefined || groups.has(JSON.stringify(per.map((field) => finding[field] ?? '')));
     const fresh = this.#counted.freshWorst.items.filter(isBreaking);
     return {
-      new: sum(broken.map((group) => group.fresh.count)),
+      new: sum(broken.map((group) => group.fresh?.count ?? 0)),
       isWorse: sum(broken.map((group) => group.count)) > before,
       fixed: isWhole ? [...known].filter((identity) => !present.has(identity)).length : 0,
       findings: fresh.map((finding) => this.#keep(clusterId, finding)),

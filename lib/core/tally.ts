@@ -2,7 +2,7 @@ import { identityNumber } from './fingerprint.ts';
 import { Identities } from './identities.ts';
 import { compareFindings, copyFinding } from './order.ts';
 import type { PolicyRule } from './policy/parse.ts';
-import { Remedies } from './remedies.ts';
+import { Remedies, type Room } from './remedies.ts';
 import type { Finding } from './report.ts';
 import { Worst } from './worst.ts';
 
@@ -35,8 +35,8 @@ export interface Group {
   /** Which findings, when they are tracked. */
   readonly identities: Identities | undefined;
   readonly remedies: Remedies;
-  /** Of those that are not known, when some are. */
-  readonly fresh: Fresh;
+  /** Of those that are not known, for a baseline. */
+  readonly fresh: Fresh | undefined;
 }
 
 interface Fresh {
@@ -53,23 +53,26 @@ export class Tally {
   readonly worst: Worst<Finding>;
   /** The worst of those that are not known. */
   readonly freshWorst: Worst<Finding>;
-  readonly fresh: Fresh;
+  readonly fresh: Fresh | undefined;
   readonly groups = new Map<string, Group>();
   readonly identities: Identities | undefined;
   readonly remedies: Remedies;
   count = 0;
   hasTooManyGroups = false;
 
-  constructor(rule: PolicyRule, tracking: Tracking | undefined) {
+  readonly #room: Room;
+
+  constructor(rule: PolicyRule, tracking: Tracking | undefined, room: Room) {
     this.#rule = rule;
+    this.#room = room;
     this.#tracking = tracking;
     this.#compare = compareFindings(rule.on);
     this.#copy = (finding) => copyFinding(rule.on, finding);
     this.worst = new Worst(keptFindings, this.#compare);
     this.freshWorst = new Worst(tracking?.named ?? 0, this.#compare);
-    this.fresh = { count: 0, remedies: new Remedies(rule.on) };
+    this.fresh = this.#newFresh();
     this.identities = tracking && new Identities(tracking.keep);
-    this.remedies = new Remedies(rule.on);
+    this.remedies = new Remedies(rule.on, room);
   }
 
   add(finding: Finding): void {
@@ -80,8 +83,8 @@ export class Tally {
       const identity = identityNumber(this.#rule.on, finding);
       (group?.identities ?? this.identities).add(identity);
       if (this.#tracking?.known?.has(identity) === false) {
-        if (this.#tracking.isForBaseline) {
-          const fresh = group?.fresh ?? this.fresh;
+        const fresh = group === undefined ? this.fresh : group.fresh;
+        if (fresh !== undefined) {
           fresh.count++;
           fresh.remedies.add(finding);
         }
@@ -119,6 +122,11 @@ export class Tally {
     }
   }
 
+  #newFresh(): Fresh | undefined {
+    if (this.#tracking?.isForBaseline !== true) return undefined;
+    return { count: 0, remedies: new Remedies(this.#rule.on, this.#room) };
+  }
+
   #group(values: readonly (string | number)[]): Group | undefined {
     const key = JSON.stringify(values);
     const known = this.groups.get(key);
@@ -133,15 +141,16 @@ export class Tally {
       count: 0,
       worst: undefined,
       identities: this.#tracking && new Identities(this.#tracking.keep),
-      remedies: new Remedies(this.#rule.on),
-      fresh: { count: 0, remedies: new Remedies(this.#rule.on) },
+      remedies: new Remedies(this.#rule.on, this.#room),
+      fresh: this.#newFresh(),
     };
     this.groups.set(key, group);
     return group;
   }
 }
 
-function mergeFresh(into: Fresh, other: Fresh): void {
+function mergeFresh(into: Fresh | undefined, other: Fresh | undefined): void {
+  if (into === undefined || other === undefined) return;
   into.count += other.count;
   into.remedies.merge(other.remedies);
 }

@@ -112,7 +112,10 @@ describe('the way to green', () => {
           const advised = rows.filter(
             (row) => isCleared({ on, subject, clears: 0, rules: {} }, on, row) && row.solution,
           );
-          expect(advice).toBe(advised.map(({ solution }) => solution).sort()[0]);
+          // All findings are among the worst here, so that there is advice if any of them has some.
+          const solutions = advised.map(({ solution }) => solution);
+          if (solutions.length === 0) expect(advice).toBeUndefined();
+          else expect(solutions).toContain(advice);
         }
       }),
       { numRuns: 100 },

@@ -19,7 +19,6 @@ export async function knownClusters(
 /**
  * Remember the clusters of a source.
  * @param before what was remembered before the list was asked for: what another run has added since is not gone
- * @param isWanted a cluster that the config leaves out is forgotten
  * @returns those that were there before and are in the list no more
  */
 export async function rememberClusters(
@@ -27,12 +26,11 @@ export async function rememberClusters(
   source: string,
   listed: readonly KnownCluster[],
   before: readonly KnownCluster[],
-  isWanted: (cluster: KnownCluster) => boolean,
   nowMs: number,
 ): Promise<readonly KnownCluster[]> {
   const group = `source/${source}`;
   const ids = new Set(listed.map(({ clusterId }) => clusterId));
-  const isUnlisted = (known: KnownCluster) => isWanted(known) && !ids.has(known.clusterId);
+  const isUnlisted = (known: KnownCluster) => !ids.has(known.clusterId);
   for (let tries = 0; tries < 10; tries++) {
     const record = (await store.load(group, key, nowMs))[0];
     const known = (record?.value as readonly KnownCluster[] | undefined) ?? [];

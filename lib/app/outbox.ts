@@ -192,11 +192,11 @@ export class Outbox {
       policy: policy.name,
       reportId: head?.reportId ?? evaluation?.report.id ?? '',
       scannedAtMs: head?.scannedAtMs,
-      alerts,
+      // Of others the receiver does not know.
+      alerts: alerts.filter(({ fingerprint }) => owed.log.told[fingerprint]?.state === 'firing'),
       messages: new Map(
         policy.rules.flatMap(({ id, message }) => (message === undefined ? [] : [[id, message] as const])),
       ),
-      imagesBefore: head?.imagesBefore,
     });
   }
 

@@ -198,8 +198,12 @@ class Run {
       const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
       const wanted = clusters.filter(isOurs);
       if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
-      const gone = await rememberClusters(store, source.name, wanted, before, isOurs, this.#nowMs);
+      const gone = await rememberClusters(store, source.name, wanted, before, this.#nowMs);
       for (const { clusterId, clusterName } of gone) {
+        if (!isOurs({ clusterId, clusterName })) {
+          await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined }, judge);
+          continue;
+        }
         const message = `cluster ${clusterName} was in the report list of source ${source.name} and is not any more; if that is meant, leave it out by clusters.exclude`;
         this.#looked(
           source,
@@ -240,6 +244,16 @@ class Run {
     } catch (error) {
       return this.#sourceFailed(source, error);
     }
+  }
+
+  /** Of a cluster that the config leaves out nothing is asked for any more: whoever has heard of its alerts hears that. */
+  async #leftOut(source: WatchedSource, row: Followed['row'], judge: Judge): Promise<void> {
+    const none = undetermined({ id: row.clusterId, name: row.clusterName }, nothing, judge);
+    const policy = { ...none.policy, digest: 'left out' };
+    const evaluation: Evaluation = { ...none, policy, reasons: [], rules: [] };
+    const group = clusterGroup(source.name, row.clusterId);
+    const followed = await followEvaluation(group, row, evaluation, judge, this.#edges);
+    this.#outbox.tell(source.name, followed, source.policy);
   }
 
   /** Once for all runs that the schedule asked for at a time. */

@@ -11,12 +11,10 @@ export interface NewsContext {
   readonly policy: string;
   readonly reportId: string;
   readonly scannedAtMs: number | undefined;
-  /** All alerts of the cluster. */
+  /** Those of the cluster that the receiver knows to fire. */
   readonly alerts: readonly Alert[];
   /** The policy author's sentences, by rule. */
   readonly messages: ReadonlyMap<string, string>;
-  /** Image versions of the report before this one; undefined: not known. */
-  readonly imagesBefore: readonly number[] | undefined;
 }
 
 /** What is owed to a receiver, in the terms of a message. */

@@ -105,6 +105,9 @@ const noSigningSecret: Refusal = {
 function signatureOf(secrets: Secret, id: string, at: Date, body: string): string | undefined {
   try {
     const each = secrets.reveal().trim().split(/\s+/);
+    // The library takes others too, and signs by something else than was meant.
+    if (!each.every((secret) => /^whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret)))
+      return undefined;
     return each.map((secret) => new Webhook(secret).sign(id, at, body)).join(' ');
   } catch {
     return undefined;

@@ -1,5 +1,6 @@
 import { InputError } from '../core/errors.ts';
 import { type Evaluation, httpStatuses, type Reason } from '../core/evaluation.ts';
+import { terminalText } from '../core/render/escape.ts';
 import { listNames } from '../core/report.ts';
 import { parseResult } from '../core/result.ts';
 
@@ -47,7 +48,7 @@ export function readAnswer(
       throw new RemoteError(`${gate}: answered ${status}, and a verdict that is none: ${evaluation.verdict}`);
     const { id, name } = evaluation.cluster;
     if (id !== request.cluster && name !== request.cluster)
-      throw new RemoteError(`${gate}: answered about another cluster, ${name || id}`);
+      throw new RemoteError(`${gate}: answered about another cluster, ${terminalText(name || id, 100)}`);
     if (evaluation.isLetThrough && request.on_undetermined !== 'pass')
       throw new RemoteError(`${gate}: let an undetermined verdict through, which was not asked for`);
     return evaluation;
@@ -77,7 +78,7 @@ const silence: Readonly<Record<number, string>> = {
 function errorMessage(body: string): string | undefined {
   try {
     const { error } = JSON.parse(body) as { error?: { message?: unknown } };
-    return typeof error?.message === 'string' ? error.message : undefined;
+    return typeof error?.message === 'string' ? terminalText(error.message, 600) : undefined;
   } catch {
     return undefined;
   }

@@ -320,6 +320,22 @@ test('what stood already is not repeated to a receiver that asked for changes on
   expect(new Set(world.heard())).toEqual(new Set(['digest reminder chat: prod reminder r 2']));
 });
 
+test('of a cluster that the config leaves out receivers hear that nothing is asked for any more', async () => {
+  const world = scripted();
+  for (const name of ['eu', 'us'])
+    world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+  await world.run(startMs);
+  world.heard();
+  world.exclude = ['us'];
+  await world.run(startMs + hourMs);
+  expect(world.heard()).toEqual(['chat: us policy-changed r 1']);
+  await world.run(startMs + 2 * hourMs);
+  expect(world.heard()).toEqual([]);
+  world.exclude = [];
+  await world.run(startMs + 3 * hourMs);
+  expect(world.heard()).toEqual(['chat: us reopened r 1']);
+});
+
 describe('two runs at once', () => {
   test('send each message once, whoever is faster', async () => {
     const world = scripted();

@@ -323,5 +323,6 @@ routes:
   - receivers: [chat, hook, events, am, witness]
 alerts: {failing_after_runs: 1, owed_for: 1s}
 state: ${state}
+limits: {calls_per_minute: 10000}
 `;
 }

@@ -41,6 +41,8 @@ export interface Morning extends DayPage {
   /** Clusters that are looked at for the first time, as far as is remembered. */
   readonly firstLook: ReadonlySet<string>;
   readonly down: ReadonlySet<string>;
+  /** Clusters that the config leaves out. */
+  readonly leftOut: ReadonlySet<string>;
   readonly isSilenced: (one: Broken) => boolean;
 }
 
@@ -185,6 +187,7 @@ export class Year {
       clear: new Set(names.filter((name) => this.#isClear(name))),
       firstLook,
       down: new Set(this.#down),
+      leftOut: new Set(this.#world.exclude),
       isSilenced: (one) => silences.some(({ isOf }) => isOf(one)),
     };
   }

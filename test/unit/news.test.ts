@@ -43,7 +43,6 @@ function daily(policy: string) {
       scannedAtMs: facts.scannedAtMs,
       alerts,
       messages: new Map(),
-      imagesBefore: undefined,
     }).news;
   };
 }

@@ -51,7 +51,6 @@ function messageOf(evaluation: Evaluation) {
     scannedAtMs: evaluation.report.scannedAtMs,
     alerts,
     messages: new Map(),
-    imagesBefore: undefined,
   });
   return renderSlack({ id: owed.id, source: 'bench', atMs: nowMs, about: 'alerts', ...news });
 }

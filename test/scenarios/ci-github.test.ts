@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { worldClusters } from '../../lib/simulator/clusters.ts';
 import { buildReport } from '../../lib/simulator/reports.ts';
 import { command } from '../support/command.ts';
@@ -404,6 +405,18 @@ describe('action.yml', () => {
     for (const [name, { value }] of Object.entries(action.outputs))
       expect(value).toBe(`\${{ steps.${action.runs.steps[0]?.id}.outputs.${name} }}`);
     expect(Object.keys(ran.outputs).sort()).toEqual(Object.keys(action.outputs).sort());
+  });
+
+  test('has what the workflow in the documents uses', () => {
+    const workflow = readFileSync(join(root, 'docs/examples/github-workflow.yml'), 'utf8');
+    const steps: { id?: string; with?: object; env?: object }[] = parse(workflow).jobs.gate.steps;
+    const gate = steps.find(({ id }) => id === 'gate');
+    expect(Object.keys(action.inputs)).toEqual(expect.arrayContaining(Object.keys(gate?.with ?? {})));
+    const outputs = [...workflow.matchAll(/steps\.gate\.outputs\.([a-z-]+)/g)].map(([, name]) => name);
+    expect(outputs).toEqual(['verdict', 'sarif-file']);
+    expect(Object.keys(action.outputs)).toEqual(expect.arrayContaining(outputs));
+    expect(parse(workflow).jobs.deploy.needs).toBe('gate');
+    expect(workflow).not.toMatch(/continue-on-error|always\(\)/);
   });
 
   test('describes every input and output', () => {

@@ -194,6 +194,26 @@ describe('the template of GitLab', () => {
   });
 });
 
+test('the examples set variables that the scripts read', () => {
+  const example = parse(readFileSync(join(root, 'docs/examples/gitlab-ci.yml'), 'utf8'));
+  expect(example.gate).toMatchObject({ extends: '.portcullis' });
+  expect(example.gate.script ?? example.gate.allow_failure).toBeUndefined();
+  expect(example.deploy.needs).toEqual(['gate']);
+  expect(example.include[0].file).toBe('ci/gitlab.yml');
+  const known = /\$\{(GATE_[A-Z_]+)/g;
+  const read = [...readFileSync(join(root, 'ci/gate.sh'), 'utf8').matchAll(known)].map(([, name]) => name);
+  read.push('PORTCULLIS_REPOSITORY', 'PORTCULLIS_REF');
+  const set = [...jenkinsfile.matchAll(/^ +((?:GATE|PORTCULLIS)_[A-Z_]+) = '/gm)].map(([, name]) => name);
+  expect(set.length).toBeGreaterThan(2);
+  expect(read).toEqual(expect.arrayContaining([...set, ...Object.keys(example.gate.variables)]));
+});
+
+test('the variables at the top of gate.sh are those that it reads', () => {
+  const [comment = '', code = ''] = readFileSync(join(root, 'ci/gate.sh'), 'utf8').split('set -euo pipefail');
+  const names = (text: string) => [...new Set(text.match(/GATE_[A-Z_]+/g))].sort();
+  expect(names(comment)).toEqual(names(code));
+});
+
 describe('the stage of Jenkins', () => {
   test('has nothing of Groovy in its script, and fails on whatever is not 0, with words for each exit code', () => {
     expect(jenkinsfile).toMatch(/def code = sh\(label: '[^']+', returnStatus: true, script: '''\n/);

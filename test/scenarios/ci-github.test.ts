@@ -358,7 +358,7 @@ describe('a failure is never hidden:', () => {
     const bin = join(world.folder, 'bin');
     mkdirSync(bin);
     const env = { PATH: `${bin}:${process.env.PATH}` };
-    for (const script of ['echo "::set-output name=verdict::pass"; exit 1', 'exit 0']) {
+    for (const script of ['echo "::set-output name=v::pass"; exit 1', 'echo "npm ##[set-output name=v]pass"']) {
       program(join(bin, 'npm'), script);
       const ran = await use(given, { checkout: folder, env });
       expect(ran.code).toBe(4);

@@ -153,7 +153,7 @@ export async function compose(config: Config, world: World): Promise<App> {
     const kept = await store().catch((error: unknown) => unusable(error, log));
     const usable = 'unusable' in kept ? createMemoryStore() : kept;
     const shared = new Shared({ store: usable, clock, log, failureFreshMs: freshMs });
-    return { sources, readReport, shared, store: kept, freshMs };
+    return { sources, readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs };
   };
   return {
     async gate(request, nowMs, signal) {
@@ -203,10 +203,21 @@ function unusable(error: unknown, log: Log): { readonly unusable: string } {
 }
 
 /** `PORTCULLIS_STATE` stands above the config: a deployment names its own table. */
+function stateOf(config: Config, env: World['env']): string {
+  return env.PORTCULLIS_STATE || config.state;
+}
+
 async function openState(config: Config, env: World['env']): Promise<StateStore> {
   const { openStore } = await import('./stores/open.ts');
-  return openStore(env.PORTCULLIS_STATE || config.state, { folder: config.folder });
+  return openStore(stateOf(config, env), { folder: config.folder });
 }
+
+/** What is written into memory no scan finds. */
+function isLasting(config: Config, env: World['env']): boolean {
+  return stateOf(config, env) !== 'memory:';
+}
+
+const forgotten = { unusable: 'state memory: is lost when the gate ends' };
 
 /** What is there, with all that is written kept aside: a dry run remembers nothing. */
 async function readOnly(store: StateStore): Promise<StateStore> {

@@ -13,6 +13,7 @@ const documents = [
   'docs/policy.md',
   'docs/config.md',
   'docs/formats.md',
+  'docs/gate.md',
   'docs/webhooks.md',
 ];
 
@@ -21,7 +22,7 @@ const block = /^<!-- (run|show): (.+?) -->\n[\s\S]*?^<!-- end -->$/gm;
 function written(document: string): string {
   return readFileSync(document, 'utf8').replaceAll(block, (_, kind: string, what: string) => {
     const shown = kind === 'show' ? readFileSync(what, 'utf8') : output(what);
-    const language = kind === 'show' ? (what.split('.').at(-1) ?? '') : 'text';
+    const language = kind === 'show' ? (/\.(\w+)$/.exec(what)?.[1] ?? '') : 'text';
     const head = kind === 'show' ? '' : `$ ${what}\n`;
     return `<!-- ${kind}: ${what} -->\n\`\`\`${language}\n${head}${shown.trimEnd()}\n\`\`\`\n<!-- end -->`;
   });

@@ -252,7 +252,8 @@ class Run {
     const policy = { ...none.policy, digest: 'left out' };
     const evaluation: Evaluation = { ...none, policy, reasons: [], rules: [] };
     const group = clusterGroup(source.name, row.clusterId);
-    const followed = await followEvaluation(group, row, evaluation, judge, this.#edges);
+    const options = { ...this.#edges.options, isDropped: true };
+    const followed = await followEvaluation(group, row, evaluation, judge, { ...this.#edges, options });
     this.#outbox.tell(source.name, followed, source.policy);
   }
 

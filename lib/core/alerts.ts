@@ -64,6 +64,8 @@ export interface Alert {
 export interface AlertOptions {
   /** An alert that fires again within this time after it was over, for any finding that it had, is reopened. */
   readonly reopenWithinMs: number;
+  /** Nothing is asked for any more: what ends is not resolved. */
+  readonly isDropped?: boolean;
   /** What the report before this one was judged by, and the image versions that it named, as far as that is known. */
   readonly last?: { readonly policyDigest: string; readonly images: readonly number[] | undefined } | undefined;
 }
@@ -316,7 +318,8 @@ function followReasons(
   if (reasons.length === 0) {
     // A report older than the one that did not suffice, out of its turn, does not suffice for it.
     if (before === undefined || before.state === 'over' || scannedAtMs < before.scannedAtMs) return before;
-    return { ...before, state: 'over', end: 'resolved', overMs: nowMs, scannedAtMs };
+    const end = options.isDropped === true ? 'policy-changed' : 'resolved';
+    return { ...before, state: 'over', end, overMs: nowMs, scannedAtMs };
   }
   const undecided = evaluation.rules.filter((rule) => rule.status === 'undetermined');
   const seen: Observed = {

@@ -49,6 +49,8 @@ export function readAnswer(
     const { id, name } = evaluation.cluster;
     if (id !== request.cluster && name !== request.cluster)
       throw new RemoteError(`${gate}: answered about another cluster, ${terminalText(name || id, 100)}`);
+    if (evaluation.isLetThrough && evaluation.verdict !== 'undetermined')
+      throw new RemoteError(`${gate}: let a verdict through that is not undetermined: ${evaluation.verdict}`);
     if (evaluation.isLetThrough && request.on_undetermined !== 'pass')
       throw new RemoteError(`${gate}: let an undetermined verdict through, which was not asked for`);
     return evaluation;

@@ -239,6 +239,16 @@ describe('a state that cannot be used', () => {
   });
 });
 
+describe('a state in memory', () => {
+  test('gives a verdict, and remembers nothing that somebody has to find later', async () => {
+    const app = await open({ env: { PORTCULLIS_STATE: 'memory:' } });
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+    await expect(app.gate({ cluster: 'prod-eu', baseline: 'previous' }, worldNowMs)).rejects.toThrow(/memory: is lost/);
+    const stale = { cluster: 'prod-eu', maxReportAgeMs: 1, letUndetermined: true };
+    await expect(app.gate(stale, worldNowMs)).rejects.toThrow(/memory: is lost .* letting an undetermined/);
+  });
+});
+
 describe('compared with the previous result', () => {
   test('the first one counts in full, then only what is new fails, and what was accepted once does not grow', async () => {
     const app = await open({ freshMs: 0 });

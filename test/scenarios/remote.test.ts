@@ -238,6 +238,15 @@ describe.each(ways)('asked by %s', (way, to) => {
     }
   });
 
+  test('never passes by a failing verdict that is said to be let through', async () => {
+    const { stdout: failing } = await ask('prod-us', '--format', 'json');
+    const body = failing.replace('"rules"', '"let_through": true, "rules"');
+    aws.script.push(way === '--function' ? { payload: { statusCode: 200, body } } : { status: 200, body });
+    const ran = await ask('prod-us', '--on-undetermined', 'pass');
+    expect(ran).toMatchObject({ code: 4, stdout: '' });
+    expect(ran.stderr).toContain('let a verdict through that is not undetermined: fail');
+  });
+
   test('is tried again where AWS fails for a moment', async () => {
     aws.script.push(way === '--function' ? throttled : { status: 502 });
     expect(await ask('prod-eu')).toMatchObject({ code: 0 });

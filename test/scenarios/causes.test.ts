@@ -209,9 +209,17 @@ afterEach(async () => {
 
 const invocation = { awsRequestId: 'r-1', getRemainingTimeInMillis: () => 60_000 };
 
+let states = 0;
+
+/** Each asks for itself. */
+function ownState(): string {
+  states++;
+  return `sqlite:${join(world.folder, `state-${states}.db`)}`;
+}
+
 /** The deployed gate, with a memory of its own. */
 async function answer(event: unknown, env: Readonly<Record<string, string>> = {}): Promise<GateAnswer> {
-  const given = { ...world.env, ...env, PORTCULLIS_STATE: 'memory:', PORTCULLIS_CONFIG: world.configFile };
+  const given = { ...world.env, ...env, PORTCULLIS_STATE: ownState(), PORTCULLIS_CONFIG: world.configFile };
   const instance = createInstance(given, () => {});
   try {
     return await answerGate(event, invocation, instance);
@@ -244,7 +252,7 @@ describe('the same answer by command, by invocation and by URL:', () => {
     const request = { cluster, ...asked?.fields };
     const ways = [
       async () => {
-        const around = { env: { PORTCULLIS_STATE: 'memory:', ...env } };
+        const around = { env: { PORTCULLIS_STATE: ownState(), ...env } };
         const ran = await world.run(
           ['gate', '--cluster', cluster, '--format', 'json', ...(asked?.options ?? [])],
           around,

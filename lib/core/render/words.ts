@@ -181,6 +181,10 @@ export function groupKey({
   return Object.entries(key).map(([field, value]) => ({ label: field, value: String(value) }));
 }
 
+/** Of an undetermined verdict that passes all the same. */
+export const letThrough =
+  'LET THROUGH by on-undetermined: pass. Nobody knows whether this is fine; the next scan tells of it.';
+
 export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

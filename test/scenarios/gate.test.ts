@@ -466,6 +466,7 @@ test('an undetermined verdict is let through only where that is asked for, and l
     'portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n',
   );
   expect(JSON.parse(ran.stdout)).toMatchObject({ verdict: 'undetermined', let_through: true });
-  expect((await command([...args, '--on-undetermined', 'pass'])).stdout).toContain('LET THROUGH');
+  for (const format of ['table', 'github', 'markdown', 'sarif'])
+    expect((await command([...args, '--on-undetermined', 'pass', '--format', format])).stdout).toContain('LET THROUGH');
   expect(await command([...args, '--on-undetermined', 'ignore'])).toMatchObject({ code: 3 });
 });

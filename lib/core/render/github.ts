@@ -4,7 +4,7 @@ import { type Escapes, ruleLines, waivedLines } from './finding-words.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
 import { type FileOptions, policyPath } from './policy-file.ts';
 import { needsAttention, waiverGrounds, waiverPhrase } from './waiver-words.ts';
-import { byUrgency, clusterOf, excess, isBroken, plural, quantity, spell, summaryOf } from './words.ts';
+import { byUrgency, clusterOf, excess, isBroken, letThrough, plural, quantity, spell, summaryOf } from './words.ts';
 
 /** GitHub shows so many annotations of a kind for a step, and drops the others without a word. */
 const shownOfAKind = 10;
@@ -24,13 +24,15 @@ interface Annotation {
  */
 export function renderGithub(evaluation: Evaluation, options: FileOptions): string {
   const left = { error: 0, warning: 0, notice: 0 };
-  const room = { error: shownOfAKind, warning: shownOfAKind, notice: shownOfAKind };
+  const warnings = evaluation.isLetThrough ? shownOfAKind - 1 : shownOfAKind;
+  const room = { error: shownOfAKind, warning: warnings, notice: shownOfAKind };
   const commands: string[] = [];
   for (const annotation of annotationsOf(evaluation)) {
     if (room[annotation.kind]-- > 0) commands.push(command(annotation, options));
     else left[annotation.kind]++;
   }
-  const lines = [headline(evaluation), ...commands, ...restLine(left)];
+  const passed = evaluation.isLetThrough ? [`::warning title=let through::${commandMessage(letThrough)}`] : [];
+  const lines = [headline(evaluation), ...passed, ...commands, ...restLine(left)];
   return `${lines.join('\n')}\n`;
 }
 

@@ -9,6 +9,7 @@ import {
   capital,
   clusterOf,
   excess,
+  letThrough,
   plural,
   quantity,
   reportAge,
@@ -50,6 +51,7 @@ function headline(evaluation: Evaluation): string {
   const ageMs = report.ageSeconds === undefined ? undefined : report.ageSeconds * 1000;
   return [
     `## ${verdictSigns[verdict]} ${verdict.toUpperCase()}: ${subject}`,
+    ...(evaluation.isLetThrough ? [`> **${letThrough}**`] : []),
     `${capital(summaryOf(evaluation))}; ${reportAge(report.scannedAtMs, ageMs)}.`,
   ].join('\n\n');
 }

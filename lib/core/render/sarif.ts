@@ -6,7 +6,7 @@ import type { FileOptions } from './policy-file.ts';
 import { type Entry, resultEntries } from './sarif-results.ts';
 import { type Level, ruleDescriptor, undeterminedDescriptor } from './sarif-rules.ts';
 import { needsAttention, waiverGrounds, waiverPhrase } from './waiver-words.ts';
-import { byUrgency, clusterOf, isBroken, isoTime, plural, quantity, spell, summaryOf } from './words.ts';
+import { byUrgency, clusterOf, isBroken, isoTime, letThrough, plural, quantity, spell, summaryOf } from './words.ts';
 
 /** GitHub refuses more than 25,000 results in a run and keeps the first 5,000. */
 const mostResults = 5_000;
@@ -119,6 +119,7 @@ function invocationOf(evaluation: Evaluation, leftOut: LeftOut) {
     exitCodeDescription: verdict,
     ...(endTimeUtc !== null && /^\d{4}-/.test(endTimeUtc) && { endTimeUtc }),
     toolExecutionNotifications: notifications([
+      ...(evaluation.isLetThrough ? [{ id: 'let-through', level: 'warning' as const, text: letThrough }] : []),
       ...reasons.map(({ kind, message, rules }) => ({
         id: kind,
         level: 'error' as const,

@@ -12,6 +12,7 @@ import {
   groupKey,
   isBroken,
   isoTime,
+  letThrough,
   plural,
   quantity,
   spell,
@@ -42,12 +43,7 @@ export function renderTable(evaluation: Evaluation, { colour, columns }: TableOp
   const subject = `${safe(clusterOf(evaluation))} by policy ${safe(evaluation.policy.name || '(unnamed)')}`;
   put(`${style(verdict, verdictColours[evaluation.verdict])} ${subject}: ${summaryOf(evaluation)}`);
   if (evaluation.isLetThrough) {
-    put(
-      style(
-        'LET THROUGH by on-undetermined: pass. Nobody knows whether this is fine; the next scan tells of it.',
-        'yellow',
-      ),
-    );
+    put(style(letThrough, 'yellow'));
   }
   put(reportLine(evaluation));
 

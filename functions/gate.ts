@@ -7,6 +7,7 @@ import { withDeadline } from './deadline.ts';
 import { parseGateEvent } from './gate-event.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
+import { powertoolsLogging } from './logging.ts';
 
 /** For a function URL and for a direct invocation alike. */
 export interface GateAnswer {
@@ -20,7 +21,7 @@ export interface GateAnswer {
 /** Enough to render the verdict and to be given up in good time. */
 const marginMs = 3_000;
 
-const instance = createInstance(process.env, (line) => process.stdout.write(line));
+const instance = createInstance(process.env, powertoolsLogging());
 
 export function handler(event: unknown, invocation: Invocation): Promise<GateAnswer> {
   return answerGate(event, invocation, instance);

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Log } from '../lib/app/ports.ts';
 import { type App, compose, loadConfig } from '../lib/compose.ts';
+import type { Logging } from './logging.ts';
 
 /** What outlives an invocation of a function, as long as its instance is warm. */
 export interface Instance {
@@ -9,8 +10,8 @@ export interface Instance {
   /** Make another app the next time: this one may be what went wrong, or still wait for an answer. */
   discard(): void;
   readonly log: Log;
-  /** The invocation that the lines of the log belong to from now on. */
-  begin(requestId: string): void;
+  /** The run that the lines of the log belong to from now on. */
+  begin(run: string): void;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -18,14 +19,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pipelines ask at once, and HSS allows five calls a minute. */
 const freshMs = 10_000;
 
-/** @param write takes the lines of the log, one JSON object each */
-export function createInstance(env: Env, write: (line: string) => void): Instance {
+export function createInstance(env: Env, { log, begin }: Logging): Instance {
   let app: Promise<App> | undefined;
-  let request = '';
-
-  function log(level: string, msg: string, fields: Readonly<Record<string, unknown>> = {}): void {
-    write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, request, ...fields })}\n`);
-  }
 
   async function start(): Promise<App> {
     return compose(await loadConfig(configPath(env)), { env, log, freshMs });
@@ -45,9 +40,7 @@ export function createInstance(env: Env, write: (line: string) => void): Instanc
       app = undefined;
     },
     log,
-    begin(requestId) {
-      request = requestId;
-    },
+    begin,
   };
 }
 

@@ -1,12 +1,20 @@
 import process from 'node:process';
+import { processPartialResponse, SqsFifoPartialProcessor } from '@aws-lambda-powertools/batch';
 import type { ScanSummary } from '../lib/app/scan.ts';
 import { InputError } from '../lib/core/errors.ts';
+import type { Queue } from '../lib/queue/sqs.ts';
 import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
+import { powertoolsLogging } from './logging.ts';
+import { parseSourceMessage, retryDelaySeconds, retryMessage, type SourceMessage } from './messages.ts';
+import { addRun, noMetrics, powertoolsMetrics, type RunMetrics } from './metrics.ts';
 
 /** Enough for what is under way to end, and to be said. */
 const marginMs = 15_000;
+
+/** No cluster is begun with less: HSS may ask to wait for a minute before each of its two answers. */
+const startMs = 180_000;
 
 /** Failures in one line of the log. */
 const loggedFailures = 100;
@@ -23,39 +31,131 @@ export class ScanError extends Error {
   }
 }
 
-const instance = createInstance(process.env, (line) => process.stdout.write(line));
-
-/** @param _event nothing in it is looked at: a schedule has nothing to say */
-export function handler(_event: unknown, invocation: Invocation): Promise<ScanSummary> {
-  return runScan(invocation, instance);
+/** What a scan that was started by a queue leaves to others. */
+export interface ScanQueues {
+  /** Sources, with what there was no time for. */
+  readonly sources: Queue;
+  /** Deliveries that were not taken. */
+  readonly retries: Queue;
 }
 
-/** @throws {ScanError} after all that can be done was done, so that Lambda counts an error */
-export async function runScan(invocation: Invocation, instance: Instance): Promise<ScanSummary> {
+const instance = createInstance(process.env, powertoolsLogging());
+const metrics = powertoolsMetrics();
+
+/** Of the queue of sources, or invoked by hand with any event: then all sources at once, and the next schedule makes good. */
+export async function handler(event: unknown, invocation: Invocation): Promise<unknown> {
+  if (!isQueueEvent(event)) return runScan(invocation, instance, metrics);
+  const queues = await openQueues(process.env);
+  // A batch of one; what fails is given back to the queue, and to its dead letters after a few times.
+  const processor = new SqsFifoPartialProcessor();
+  const work = ({ body }: { readonly body: string }) => scanSource(body, invocation, instance, queues, metrics);
+  const options = { processPartialResponse: false, throwOnFullBatchFailure: false };
+  return processPartialResponse(event as never, work, processor, options as never);
+}
+
+function isQueueEvent(event: unknown): boolean {
+  return Array.isArray((event as { Records?: unknown } | null)?.Records);
+}
+
+async function openQueues(env: Readonly<Record<string, string | undefined>>): Promise<ScanQueues> {
+  const { openQueue } = await import('../lib/queue/sqs.ts');
+  const { PORTCULLIS_SOURCE_QUEUE_URL: sources, PORTCULLIS_RETRY_QUEUE_URL: retries } = env;
+  if (!sources || !retries)
+    throw new Error('PORTCULLIS_SOURCE_QUEUE_URL and PORTCULLIS_RETRY_QUEUE_URL have to be set');
+  return { sources: openQueue(sources), retries: openQueue(retries) };
+}
+
+/**
+ * Work one source until it is done or the time runs out; what is left goes back to the queue, and what receivers did not
+ * take to that of deliveries.
+ * @throws {ScanError} what cannot be mended by the next run: the message is tried again, then given up
+ */
+export async function scanSource(
+  body: string,
+  invocation: Invocation,
+  instance: Instance,
+  queues: ScanQueues,
+  metrics: RunMetrics,
+): Promise<void> {
+  const message = parseSourceMessage(body);
+  if (message === undefined) throw new ScanError(3, 'the message is none of ours');
+  const { source, tick, part } = message;
   const { log } = instance;
   instance.begin(invocation.awsRequestId);
-  let summary: ScanSummary;
+  const app = await instance.app();
+  const known = app.sources.find(({ name }) => name === source);
+  if (known === undefined) {
+    log('warn', 'the source is not in the config any more', { source });
+    return;
+  }
+  const mayStart = () => invocation.getRemainingTimeInMillis() > startMs;
+  const scope = { sinceMs: Date.parse(tick), mayStart };
+  const summary = await run(
+    { invocation, instance, metrics, what: { source, tick, part } },
+    { sources: [source], scope },
+  );
+  const { left, owed } = summary;
+  if (left > 0) {
+    const next: SourceMessage = { ...message, part: part + 1 };
+    await queues.sources.send(next, { group: known.group, once: `${source}-${tick}-${next.part}` });
+    log('info', 'clusters left for a continuation', { source, left, part: next.part });
+  }
+  if (owed.length > 0) await queues.retries.send(retryMessage(owed, 1), { delaySeconds: retryDelaySeconds(1) });
+  if (summary.exitCode === 3) throw new ScanError(3, 'invalid input');
+}
+
+/** All sources at once. @throws {ScanError} after all that can be done was done, so that Lambda counts an error */
+export async function runScan(
+  invocation: Invocation,
+  instance: Instance,
+  metrics: RunMetrics = noMetrics,
+): Promise<ScanSummary> {
+  instance.begin(invocation.awsRequestId);
+  const summary = await run({ invocation, instance, metrics, what: {} }, {});
+  const { exitCode, failures } = summary;
+  if (exitCode !== 0) throw new ScanError(exitCode, `${failures.length} things could not be looked at or delivered`);
+  return summary;
+}
+
+interface Around {
+  readonly invocation: Invocation;
+  readonly instance: Instance;
+  readonly metrics: RunMetrics;
+  readonly what: Readonly<Record<string, unknown>>;
+}
+
+type ScanOptions = NonNullable<Parameters<Awaited<ReturnType<Instance['app']>>['scan']>[1]>;
+
+async function run({ invocation, instance, metrics, what }: Around, options: ScanOptions): Promise<ScanSummary> {
+  const { log } = instance;
+  const beganMs = Date.now();
   try {
-    summary = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, async (signal) =>
-      (await instance.app()).scan(Date.now(), {}, signal),
+    const app = await instance.app();
+    const summary = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
+      app.scan(beganMs, options, signal),
     );
+    addRun(metrics, { summary, calls: app.hssCalls(), durationMs: Date.now() - beganMs, nowMs: beganMs });
+    const { exitCode, failures, owed, ...counts } = summary;
+    const omitted = Math.max(0, failures.length - loggedFailures);
+    log(exitCode === 0 ? 'info' : 'error', 'scan done', {
+      ...what,
+      exitCode,
+      ...counts,
+      owed: owed.length,
+      failures: failures.slice(0, loggedFailures),
+      ...(omitted > 0 && { omitted }),
+    });
+    return summary;
   } catch (error) {
+    metrics.add('ScanFailed', 1);
     if (error instanceof InputError) {
-      log('error', 'invalid input', { reason: error.message });
+      log('error', 'invalid input', { ...what, reason: error.message });
       throw new ScanError(3, 'invalid input');
     }
     instance.discard();
-    log('error', 'internal error', { error: describeError(error) });
+    log('error', 'internal error', { ...what, error: describeError(error) });
     throw new ScanError(4, 'internal error');
+  } finally {
+    metrics.publish();
   }
-  const { exitCode, failures, ...counts } = summary;
-  const omitted = Math.max(0, failures.length - loggedFailures);
-  log(exitCode === 0 ? 'info' : 'error', 'scan done', {
-    exitCode,
-    ...counts,
-    failures: failures.slice(0, loggedFailures),
-    ...(omitted > 0 && { omitted }),
-  });
-  if (exitCode !== 0) throw new ScanError(exitCode, `${failures.length} things could not be looked at or delivered`);
-  return summary;
 }

@@ -1,10 +1,20 @@
 import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
+import type { OwedTarget } from './app/outbox.ts';
 import { createPaceBook } from './app/pace-book.ts';
 import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
-import { type ScanEdges, type ScanSummary, scan } from './app/scan.ts';
+import {
+  deliverOwed,
+  type Poisoned,
+  type ScanEdges,
+  type ScanScope,
+  type ScanSummary,
+  scan,
+  tellPoisoned,
+} from './app/scan.ts';
 import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
 import type { WatchedSource } from './app/watched.ts';
@@ -49,6 +59,14 @@ export interface App {
   rules(evaluation: Evaluation): Policy['rules'] | undefined;
   /** @throws {InputError} a secret that is missing, before anything is done */
   scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
+  /** Deliver what receivers did not take. @throws {InputError} */
+  deliverOwed(targets: readonly OwedTarget[], nowMs: number, signal?: AbortSignal): Promise<ScanSummary>;
+  /** Tell of sources that were given up. @throws {InputError} */
+  tellPoisoned(poisoned: readonly Poisoned[], nowMs: number, signal?: AbortSignal): Promise<ScanSummary>;
+  /** The sources, each with who must not be worked at the same time: those that share a limit of HSS. */
+  readonly sources: readonly { readonly name: string; readonly group: string }[];
+  /** Calls of HSS since this was asked last. */
+  hssCalls(): HssCalls;
   /** By the receiver's name. */
   notifiers(): Promise<ReadonlyMap<string, Notifier>>;
   /** The memory of alerts. @throws {InputError} it cannot be opened */
@@ -57,7 +75,16 @@ export interface App {
   close(): Promise<void>;
 }
 
+export interface HssCalls {
+  readonly calls: number;
+  /** Those that HSS answered with 429. */
+  readonly throttled: number;
+}
+
 export interface ScanOptions {
+  /** Only these sources; absent: all. */
+  readonly sources?: readonly string[];
+  readonly scope?: ScanScope;
   readonly onCluster?: ScanEdges['onCluster'];
   /**
    * For a dry run: in place of the receivers' own, and nothing is remembered.
@@ -101,6 +128,16 @@ function reader(options?: ReadOptions): ReportReader {
 export async function compose(config: Config, world: World): Promise<App> {
   const { clock = systemClock, random = Math.random, env, log, freshMs = 0 } = world;
   const http = createHttp();
+  let counts: HssCalls = { calls: 0, throttled: 0 };
+  const counted: Http = {
+    async send(request) {
+      counts = { ...counts, calls: counts.calls + 1 };
+      const response = await http.send(request);
+      if (response.status === 429) counts = { ...counts, throttled: counts.throttled + 1 };
+      return response;
+    },
+    close: () => http.close(),
+  };
   const secrets = new Secrets({
     env,
     fetchAwsSecret: awsSecrets({ endpoint: env.AWS_ENDPOINT_URL_SECRETS_MANAGER }),
@@ -134,7 +171,7 @@ export async function compose(config: Config, world: World): Promise<App> {
         endpoint: source.endpoint,
         iamEndpoint: source.iam_endpoint,
         credentials: secrets.credentials(source.credentials),
-        http,
+        http: counted,
         clock,
         random,
         pacers,
@@ -148,6 +185,35 @@ export async function compose(config: Config, world: World): Promise<App> {
   const readReport = reader({ limits: limitsOf(config) });
   // Endpoints of HSS are the operator's choice. Where receivers are is up to whoever has their DNS or their secret.
   const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
+  const { heartbeat } = config;
+  const heartbeatHttp = heartbeat && createHttp({ guard: createGuard(heartbeat) });
+
+  async function scanEdges(options: ScanOptions = {}): Promise<ScanEdges> {
+    await checkSecrets(config, secrets, options.sources);
+    const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
+    return {
+      sources: sources.filter(({ name }) => options.sources === undefined || options.sources.includes(name)),
+      readReport,
+      store: kept,
+      shared: new Shared({ store: kept, clock, log, failureFreshMs: freshMs }),
+      routes: config.routes,
+      announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
+      reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
+      options: followOptions(config),
+      notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secrets, edges)),
+      log,
+      ...(options.onCluster && { onCluster: options.onCluster }),
+    };
+  }
+  async function beat(signal: AbortSignal | undefined): Promise<void> {
+    if (heartbeat === undefined || heartbeatHttp === undefined) return;
+    const { url } = heartbeat;
+    const { sendHeartbeat } = await import('./notifiers/heartbeat.ts');
+    const to = secretReference.test(url) ? secrets.secret(url) : new URL(url);
+    const reason = await sendHeartbeat(to, heartbeatHttp, signal);
+    if (reason !== undefined) log('warn', 'the heartbeat was not taken', { reason });
+  }
+
   let gateEdges: Promise<GateEdges> | undefined;
   const openGate = async (): Promise<GateEdges> => {
     const kept = await store().catch((error: unknown) => unusable(error, log));
@@ -166,30 +232,23 @@ export async function compose(config: Config, world: World): Promise<App> {
     rules: ({ policy }) => [...policies.values()].find(({ digest }) => digest === policy.digest)?.rules,
     policyFile: ({ policy }) => [...policies].find(([, { digest }]) => digest === policy.digest)?.[0],
     async scan(nowMs, options = {}, signal) {
-      await checkSecrets(config, secrets);
-      const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
-      return scan(
-        {
-          sources,
-          readReport,
-          store: kept,
-          shared: new Shared({ store: kept, clock, log, failureFreshMs: freshMs }),
-          routes: config.routes,
-          announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
-          reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
-          options: followOptions(config),
-          notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secrets, edges)),
-          log,
-          ...(options.onCluster && { onCluster: options.onCluster }),
-        },
-        nowMs,
-        signal,
-      );
+      const summary = await scan(await scanEdges(options), nowMs, signal, options.scope);
+      if (summary.exitCode === 0 && options.notifiers === undefined) await beat(signal);
+      return summary;
+    },
+    deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges(), targets, nowMs, signal),
+    tellPoisoned: async (poisoned, nowMs, signal) => tellPoisoned(await scanEdges(), poisoned, nowMs, signal),
+    sources: config.sources.map(({ name, credentials }) => ({ name, group: limitGroup(config, credentials) })),
+    hssCalls() {
+      const since = counts;
+      counts = { calls: 0, throttled: 0 };
+      return since;
     },
     notifiers: () => notifiersOf(config.receivers, secrets, edges),
     store,
     async close() {
-      await Promise.all([http, ...edges.clients.values()].map((one) => one.close()));
+      const clients = [http, ...edges.clients.values(), ...(heartbeatHttp === undefined ? [] : [heartbeatHttp])];
+      await Promise.all(clients.map((one) => one.close()));
       await (await opened)?.close();
     },
   };
@@ -241,6 +300,12 @@ function followOptions({ alerts }: Config): ScanEdges['options'] {
 /** An Alertmanager has no alerts when it was started anew. */
 function forgets({ webhook }: Receiver): boolean {
   return webhook?.format === 'alertmanager';
+}
+
+/** Sources of one group share a limit of HSS, and are not worked at the same time. Says nothing of the reference. */
+function limitGroup({ limits }: Config, credentials: string): string {
+  if (limits?.calls_shared_by === 'address') return 'all';
+  return hash('sha256', `group ${credentials}`, 'hex').slice(0, 16);
 }
 
 /** For each receiver a client of its own, which connects only to where that receiver may be. */
@@ -307,16 +372,19 @@ async function loadPolicies(config: Config): Promise<Map<string, Policy>> {
 }
 
 /** That a secret is missing has to show on the first run, not in the night when the first alert is due. */
-async function checkSecrets(config: Config, secrets: Secrets): Promise<void> {
+async function checkSecrets(config: Config, secrets: Secrets, only?: readonly string[]): Promise<void> {
+  const sources = config.sources.filter(({ name }) => only === undefined || only.includes(name));
   const singles = config.receivers.flatMap(({ slack, webhook }) => [
     slack?.webhook,
     webhook?.signing_secret,
     webhook?.url,
   ]);
-  const references = singles.filter((one) => one !== undefined && secretReference.test(one)) as string[];
+  const references = [...singles, config.heartbeat?.url].filter(
+    (one) => one !== undefined && secretReference.test(one),
+  ) as string[];
   throwAll(
     await Promise.allSettled([
-      ...config.sources.map((source) => secrets.credentials(source.credentials)(false)),
+      ...sources.map((source) => secrets.credentials(source.credentials)(false)),
       ...references.map((reference) => secrets.secret(reference)(false)),
     ]),
   );

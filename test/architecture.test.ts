@@ -33,6 +33,7 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
     'lib/http': { folders: ['lib/core'], packages: ['undici/', 'node:'] },
     'lib/config': { folders: ['lib/core'], packages: ['zod/mini', 'node:'] },
     'lib/simulator': { folders: [], packages: ['node:'] },
+    'lib/queue': { folders: [], packages: ['@aws-sdk/client-sqs'] },
     'lib/remote': {
       folders: ['lib/core', 'lib/http', 'lib/app/ports.ts'],
       packages: ['@aws-sdk/client-lambda', '@aws-sdk/credential-provider-node', '@smithy/signature-v4', 'node:'],
@@ -54,7 +55,10 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
       folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core', 'lib/remote', 'lib/simulator'],
       packages: ['node:'],
     },
-    functions: { folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core'], packages: ['zod/mini', 'node:'] },
+    functions: {
+      folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core', 'lib/queue'],
+      packages: ['zod/mini', '@aws-lambda-powertools/', 'node:'],
+    },
   };
 
 function sourceFiles(folder: string): string[] {

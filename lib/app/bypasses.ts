@@ -1,7 +1,7 @@
 import type { Evaluation, Reason } from '../core/evaluation.ts';
 import { isoTime } from '../core/render/words.ts';
 import type { Outbox } from './outbox.ts';
-import { type OwnNewsEdges, tellOfOurselves } from './own-news.ts';
+import { type OwnNewsEdges, tellEach } from './own-news.ts';
 import type { StateStore } from './state.ts';
 
 /** That an undetermined verdict was let through. */
@@ -13,7 +13,6 @@ export interface Bypass {
 }
 
 const group = 'bypasses';
-const toldGroup = 'bypasses-told';
 /** How long a scan tells of it. */
 const toldForMs = 86_400_000;
 
@@ -31,27 +30,15 @@ export async function bypassed(
   }
 }
 
-const toldKey = 'clusters';
-
-/** How long it is followed whether the end of it was delivered. */
-const followedForMs = 30 * 86_400_000;
-
 /** Tell of deploys that were let through in the last day, and when there were no more. */
 export async function tellBypasses(edges: OwnNewsEdges, outbox: Outbox, nowMs: number): Promise<void> {
-  const { store } = edges;
-  const bypasses = (await store.load(group, '', nowMs)).map(({ value }) => value as Bypass);
-  const record = (await store.load(toldGroup, toldKey, nowMs))[0];
-  const told = (record?.value ?? {}) as Readonly<Record<string, number>>;
-  const now: Record<string, number> = {};
-  for (const cluster of new Set([...Object.keys(told), ...bypasses.map((one) => one.cluster)])) {
+  const bypasses = (await edges.store.load(group, '', nowMs)).map(({ value }) => value as Bypass);
+  const clusters = [...new Set(bypasses.map(({ cluster }) => cluster))];
+  const reasons = clusters.map((cluster) => {
     const ofCluster = bypasses.filter((one) => one.cluster === cluster);
-    const lastMs = Math.max(told[cluster] ?? 0, ...ofCluster.map(({ atMs }) => atMs));
-    if (nowMs - lastMs > followedForMs) continue;
-    now[cluster] = lastMs;
-    await tellOfOurselves(edges, outbox, `gate of ${cluster}`, reasonsOf(cluster, ofCluster), nowMs);
-  }
-  if (JSON.stringify(now) === JSON.stringify(told)) return;
-  await store.put(toldGroup, { key: toldKey, value: now }, record?.version ?? 0, nowMs);
+    return [`gate of ${cluster}`, reasonsOf(cluster, ofCluster)] as const;
+  });
+  await tellEach(edges, outbox, 'gates', new Map(reasons), nowMs);
 }
 
 function reasonsOf(cluster: string, bypasses: readonly Bypass[]): readonly Reason[] {

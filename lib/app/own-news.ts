@@ -32,3 +32,33 @@ export async function tellOfOurselves(
   const followed = await followEvaluation(clusterGroup(ourselves, name), row, evaluation, judge, edges);
   outbox.tell(ourselves, followed, first.policy);
 }
+
+const toldGroup = 'own-news';
+
+/** How long it is followed whether the end of it was delivered. */
+const followedForMs = 30 * 86_400_000;
+
+/**
+ * Tell of several things of one kind, and of those that were told before and are not there any more that they are over.
+ * @param reasons what is wrong, by name
+ */
+export async function tellEach(
+  edges: OwnNewsEdges,
+  outbox: Outbox,
+  kind: string,
+  reasons: ReadonlyMap<string, readonly Reason[]>,
+  nowMs: number,
+): Promise<void> {
+  const { store } = edges;
+  const record = (await store.load(toldGroup, kind, nowMs)).find(({ key }) => key === kind);
+  const told = (record?.value ?? {}) as Readonly<Record<string, number>>;
+  const now: Record<string, number> = {};
+  for (const name of new Set([...Object.keys(told), ...reasons.keys()])) {
+    const lastMs = reasons.has(name) ? nowMs : (told[name] ?? 0);
+    if (nowMs - lastMs > followedForMs) continue;
+    now[name] = lastMs;
+    await tellOfOurselves(edges, outbox, name, reasons.get(name) ?? [], nowMs);
+  }
+  if (JSON.stringify(now) === JSON.stringify(told)) return;
+  await store.put(toldGroup, { key: kind, value: now }, record?.version ?? 0, nowMs);
+}

@@ -11,6 +11,7 @@ import { type KnownCluster, knownClusters, rememberClusters } from './known-clus
 import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
 import { undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
+import { tellEach } from './own-news.ts';
 import type { Log, ReportReader } from './ports.ts';
 import { loadHealth, receiverName, watchReceivers, withoutGone } from './receiver-health.ts';
 import type { Shared } from './shared.ts';
@@ -54,6 +55,8 @@ export interface ScanSummary {
   readonly verdicts: Readonly<Record<Verdict, number>>;
   /** Messages that a receiver accepted, by receiver. */
   readonly delivered: Readonly<Record<string, number>>;
+  /** Messages that were not taken. */
+  readonly refused: number;
   /** What could not be looked at or delivered, in sentences. */
   readonly failures: readonly string[];
   /** Clusters for which there was no time. */
@@ -111,6 +114,32 @@ export async function deliverOwed(
   }
   await finish();
   return run.summary();
+}
+
+/** A source whose message was given up, and how to have it worked again. */
+export interface Poisoned {
+  readonly source: string;
+  readonly advice: string;
+}
+
+/**
+ * Tell of sources whose messages lie in the dead-letter queue, and when they do not any more.
+ * @throws {StoreError}
+ */
+export async function tellPoisoned(
+  edges: ScanEdges,
+  poisoned: readonly Poisoned[],
+  nowMs: number,
+  signal?: AbortSignal,
+): Promise<ScanSummary> {
+  const { outbox } = await openOutbox(edges, nowMs, signal, { sinceMs: nowMs });
+  const reasons = poisoned.map(({ source, advice }) => {
+    const message = `source ${source} could not be scanned, several times: its message lies in the dead-letter queue; see the log, mend the cause, then ${advice}`;
+    return [`message of ${source}`, [{ kind: 'source-poisoned' as const, message }]] as const;
+  });
+  await tellEach(edges, outbox, 'poisoned', new Map(reasons), nowMs);
+  await outbox.finish();
+  return new Run(edges, outbox, nowMs, signal, {}).summary();
 }
 
 /** An outbox with its routes and silences, and what is to be done when everything was told. */
@@ -333,8 +362,10 @@ class Run {
     const delivered: Record<string, number> = {};
     const failures = [...this.#failures];
     let hasInputError = this.#hasInputError;
+    let allRefused = 0;
     for (const [receiver, { accepted, refused, reason, isInputError }] of this.#outbox.results) {
       delivered[receiver] = accepted;
+      allRefused += refused;
       hasInputError ||= isInputError;
       if (refused > 0)
         failures.push(`${receiver}: ${refused} ${refused === 1 ? 'message' : 'messages'} not taken: ${reason}`);
@@ -346,6 +377,7 @@ class Run {
       unchanged: this.#unchanged,
       verdicts: this.#verdicts,
       delivered,
+      refused: allRefused,
       failures,
       left: this.#left,
       alerts: this.#alerts,

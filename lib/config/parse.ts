@@ -12,6 +12,7 @@ export interface Config {
   readonly receivers: readonly Receiver[];
   readonly routes: RouteTable;
   readonly limits: ConfigFile['limits'];
+  readonly heartbeat: ConfigFile['heartbeat'];
   readonly alerts: Alerts;
   /** `sqlite:PATH`, `dynamodb:TABLE` or `memory:`; the path is relative to `folder`. */
   readonly state: string;
@@ -40,6 +41,7 @@ export function parseConfig(text: string, file: string): ParsedConfig {
       receivers: value.receivers,
       routes,
       limits: value.limits,
+      heartbeat: value.heartbeat,
       alerts: value.alerts,
       state: value.state,
       folder,

@@ -133,6 +133,14 @@ export type Alerts = z.infer<typeof Alerts>;
 
 const noAlerts = Alerts.parse({});
 
+/** What is called after each run that went well, so that somebody notices when there is none. */
+export const Heartbeat = z.strictObject({
+  url: z.union([Url, SecretReference], { error: 'has to be an https URL, or a reference to a secret that is one' }),
+  insecure: z._default(z.boolean(), false),
+  allow: z._default(z.array(Allowed), []),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+
 /** `portcullis.yaml` as written. */
 export const ConfigFile = z.strictObject({
   version: z.literal(1),
@@ -141,6 +149,7 @@ export const ConfigFile = z.strictObject({
   routes: z._default(z.array(Route), []),
   limits: z.optional(Limits),
   alerts: z._default(Alerts, noAlerts),
+  heartbeat: z.optional(Heartbeat),
   state: z._default(
     z.string().check(
       z.regex(/^(memory:|sqlite:.+|dynamodb:[A-Za-z0-9_.-]{3,255})$/, {

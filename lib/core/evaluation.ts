@@ -24,7 +24,13 @@ export type ReasonKind =
   | 'rule-unevaluable';
 
 /** Of alerts about ourselves, never of a verdict. */
-export const ownKinds = ['receiver-failing', 'message-refused', 'silence-ending', 'gate-bypassed'] as const;
+export const ownKinds = [
+  'receiver-failing',
+  'message-refused',
+  'silence-ending',
+  'gate-bypassed',
+  'source-poisoned',
+] as const;
 export type OwnKind = (typeof ownKinds)[number];
 
 /** Why a verdict is undetermined. */

@@ -7,6 +7,7 @@ import { worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
 import type { Fault } from '../../lib/simulator/faults.ts';
 import type { WireReport } from '../../lib/simulator/wire.ts';
 import { urlEvent } from '../support/lambda-process.ts';
+import { lineLogging } from '../support/logging.ts';
 import { startWorld, type World, worldPolicy } from '../support/world.ts';
 
 /** One cause of an answer, and what it has to be by each way in. */
@@ -220,7 +221,10 @@ function ownState(): string {
 /** The deployed gate, with a memory of its own. */
 async function answer(event: unknown, env: Readonly<Record<string, string>> = {}): Promise<GateAnswer> {
   const given = { ...world.env, ...env, PORTCULLIS_STATE: ownState(), PORTCULLIS_CONFIG: world.configFile };
-  const instance = createInstance(given, () => {});
+  const instance = createInstance(
+    given,
+    lineLogging(() => {}),
+  );
   try {
     return await answerGate(event, invocation, instance);
   } finally {
@@ -288,7 +292,13 @@ describe('the same answer by command, by invocation and by URL:', () => {
 });
 
 test('what goes wrong inside is exit code 4 and status 500, and says so without detail', async () => {
-  const instance = { ...createInstance({}, () => {}), app: () => Promise.reject(new TypeError('inside')) };
+  const instance = {
+    ...createInstance(
+      {},
+      lineLogging(() => {}),
+    ),
+    app: () => Promise.reject(new TypeError('inside')),
+  };
   for (const event of [{ cluster: 'prod-eu' }, urlEvent({ body: '{"cluster":"prod-eu"}' })]) {
     const { statusCode, body } = await answerGate(event, invocation, instance);
     expect(statusCode).toBe(500);

@@ -30,7 +30,7 @@ function instanceOf(app: Partial<App> | Error): Instance & { readonly lines: str
     lines,
     async app() {
       if (app instanceof Error) throw app;
-      return app as App;
+      return { hssCalls: () => ({ calls: 0, throttled: 0 }), ...app } as App;
     },
     log: (level, msg, fields) => lines.push(JSON.stringify({ level, msg, ...fields })),
     begin() {},
@@ -211,6 +211,7 @@ describe('scan', () => {
     verdicts: { pass: 0, fail: 1, undetermined: 0 },
     unchanged: 0,
     delivered: { chat: 1 },
+    refused: 0,
     failures: [],
     left: 0,
     alerts: 0,

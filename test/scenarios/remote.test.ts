@@ -8,6 +8,7 @@ import { formatNames } from '../../lib/cli/formats.ts';
 import { worldNowMs } from '../../lib/simulator/clusters.ts';
 import { command } from '../support/command.ts';
 import { urlEvent } from '../support/lambda-process.ts';
+import { lineLogging } from '../support/logging.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 const keys = { AWS_ACCESS_KEY_ID: 'AKIDREMOTE', AWS_SECRET_ACCESS_KEY: 'remote/secret/canary' };
@@ -32,7 +33,10 @@ async function startAws(world: World): Promise<Aws> {
   const script: Reaction[] = [];
   const calls: Aws['calls'] = [];
   const env = { ...world.env, PORTCULLIS_CONFIG: world.configFile, LAMBDA_TASK_ROOT: world.folder };
-  const instance = createInstance(env, () => {});
+  const instance = createInstance(
+    env,
+    lineLogging(() => {}),
+  );
   const invocation = { awsRequestId: 'r-1', getRemainingTimeInMillis: () => 60_000 };
 
   async function react(request: IncomingMessage, response: ServerResponse): Promise<void> {

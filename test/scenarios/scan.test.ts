@@ -110,6 +110,7 @@ test('gives its summary as JSON', async () => {
     unchanged: 0,
     verdicts: { pass: 2, fail: 2, undetermined: 1 },
     delivered: { chat: 1, soc: 1 },
+    refused: 0,
     failures: [],
     alerts: 6,
     owed: 0,

@@ -12,6 +12,7 @@ import { type Loopback, listen } from '../../lib/simulator/loopback.ts';
 import { listReports } from '../../lib/simulator/security-check.ts';
 import { Canaries, canaryText, type Sink } from './canaries.ts';
 import { command, type Ran } from './command.ts';
+import { lineLogging } from './logging.ts';
 
 /** How a server answers: as it should, or so that what it was asked, and all it should not know, comes back. */
 export type Manner =
@@ -193,7 +194,7 @@ export async function startCanaryWorld(options: CanaryWorldOptions = {}): Promis
       return ran;
     },
     async scanFunction(workMs) {
-      const error = await runScan(invocation(workMs, 15_000), createInstance(env, write)).then(
+      const error = await runScan(invocation(workMs, 15_000), createInstance(env, lineLogging(write))).then(
         (summary) => void said.push({ where: 'summary of a function', bytes: JSON.stringify(summary) }),
         (thrown: unknown) => thrown,
       );
@@ -201,7 +202,7 @@ export async function startCanaryWorld(options: CanaryWorldOptions = {}): Promis
       return error;
     },
     async gateFunction(cluster, workMs) {
-      const answer = await answerGate({ cluster }, invocation(workMs, 3_000), createInstance(env, write));
+      const answer = await answerGate({ cluster }, invocation(workMs, 3_000), createInstance(env, lineLogging(write)));
       said.push({ where: 'answer of a function', bytes: JSON.stringify(answer) });
       return answer.statusCode;
     },

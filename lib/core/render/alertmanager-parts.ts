@@ -27,6 +27,7 @@ export const alertnames: Readonly<Record<AlertKind, string>> = {
   'receiver-failing': 'PortcullisReceiverFailing',
   'message-refused': 'PortcullisMessageRefused',
   'gate-bypassed': 'PortcullisGateBypassed',
+  'source-poisoned': 'PortcullisSourcePoisoned',
   'silence-ending': 'PortcullisSilenceEnding',
 };
 

@@ -85,6 +85,17 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     waived: 'has let nothing more through undetermined',
     'policy-changed': 'has let nothing more through undetermined',
   },
+  'source-poisoned': {
+    new: 'cannot be scanned, and is given up',
+    standing: 'cannot be scanned, and is given up',
+    worse: 'cannot be scanned, and is given up',
+    reopened: 'cannot be scanned, and is given up once more',
+    'waiver-expired': 'cannot be scanned, and is given up once more',
+    reminder: 'still cannot be scanned',
+    resolved: 'is out of the dead-letter queue',
+    waived: 'is out of the dead-letter queue',
+    'policy-changed': 'is out of the dead-letter queue',
+  },
   'silence-ending': {
     new: 'ends soon',
     standing: 'ends soon',

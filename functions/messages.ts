@@ -1,0 +1,53 @@
+import * as z from 'zod/mini';
+
+/** One source to be worked, as `schedule` and `scan` send it. */
+const SourceMessage = z.object({
+  version: z.literal(1),
+  source: z.string(),
+  /** When the schedule asked for it; ISO 8601. */
+  tick: z.iso.datetime(),
+  /** Counts up with each continuation. */
+  part: z.int().check(z.minimum(1)),
+});
+export type SourceMessage = z.infer<typeof SourceMessage>;
+
+/** Deliveries to be tried again, as `scan` and `deliver` send it. */
+const RetryMessage = z.object({
+  version: z.literal(1),
+  targets: z.array(z.object({ source: z.string(), clusterId: z.string(), clusterName: z.string() })),
+  attempt: z.int().check(z.minimum(1)),
+});
+export type RetryMessage = z.infer<typeof RetryMessage>;
+
+/** @returns undefined for what is no such message */
+export function parseSourceMessage(text: string): SourceMessage | undefined {
+  return parsed(SourceMessage, text);
+}
+
+/** @returns undefined for what is no such message */
+export function parseRetryMessage(text: string): RetryMessage | undefined {
+  return parsed(RetryMessage, text);
+}
+
+function parsed<T>(schema: z.ZodMiniType<T>, text: string): T | undefined {
+  try {
+    return z.parse(schema, JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The most targets of one message: of 256 KiB, with names of any length, they take less than half. */
+const mostTargets = 300;
+
+/** How long a failed delivery waits for its next attempt: 2 minutes, then twice as long each time, up to 15. */
+export function retryDelaySeconds(attempt: number): number {
+  return Math.min(900, 120 * 2 ** (attempt - 1));
+}
+
+/** With the next schedule all that is owed is tried again anyway. */
+export const mostAttempts = 8;
+
+export function retryMessage(targets: readonly RetryMessage['targets'][number][], attempt: number): RetryMessage {
+  return { version: 1, targets: targets.slice(0, mostTargets), attempt };
+}

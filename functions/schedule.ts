@@ -1,0 +1,79 @@
+import process from 'node:process';
+import * as z from 'zod/mini';
+import type { Queue } from '../lib/queue/sqs.ts';
+import { createInstance, describeError, type Instance } from './instance.ts';
+import type { Invocation } from './invocation.ts';
+import { powertoolsLogging } from './logging.ts';
+import { parseSourceMessage, type SourceMessage } from './messages.ts';
+
+const instance = createInstance(process.env, powertoolsLogging());
+
+/** What the schedule sends: when it asks for a scan. */
+const Tick = z.object({ tick: z.iso.datetime({ offset: true }) });
+
+export interface ScheduleQueues {
+  readonly sources: Queue;
+  /** Messages about sources that were given up. */
+  readonly deadLetters: Queue;
+  /** The name that the command to work them again takes. */
+  readonly deadLettersUrl: string;
+}
+
+export async function handler(event: unknown, invocation: Invocation): Promise<{ sources: number }> {
+  const { PORTCULLIS_SOURCE_QUEUE_URL: sources, PORTCULLIS_DEAD_LETTER_QUEUE_URL: dead } = process.env;
+  if (!sources || !dead)
+    throw new Error('PORTCULLIS_SOURCE_QUEUE_URL and PORTCULLIS_DEAD_LETTER_QUEUE_URL have to be set');
+  const { openQueue } = await import('../lib/queue/sqs.ts');
+  const queues = { sources: openQueue(sources), deadLetters: openQueue(dead), deadLettersUrl: dead };
+  return schedule(event, invocation, instance, queues);
+}
+
+/**
+ * Ask for a scan of every source, once for each time that the schedule asks, then tell of those that were given up.
+ * @throws {Error} not every source could be asked for: the schedule tries again, and what was asked for counts once
+ */
+export async function schedule(
+  event: unknown,
+  invocation: Invocation,
+  instance: Instance,
+  queues: ScheduleQueues,
+): Promise<{ sources: number }> {
+  const { log } = instance;
+  instance.begin(invocation.awsRequestId);
+  const given = z.safeParse(Tick, event);
+  const tick = new Date(given.success ? Date.parse(given.data.tick) : Date.now()).toISOString();
+  const app = await instance.app();
+  const sent = await Promise.allSettled(
+    app.sources.map(({ name: source, group }) => {
+      const message: SourceMessage = { version: 1, source, tick, part: 1 };
+      return queues.sources.send(message, { group, once: `${source}-${tick}-1` });
+    }),
+  );
+  const failed = sent.filter(({ status }) => status === 'rejected');
+  log(failed.length === 0 ? 'info' : 'error', 'sources asked for', {
+    tick,
+    sources: sent.length,
+    failed: failed.length,
+  });
+  await tellOfDeadLetters(instance, queues);
+  const [first] = failed;
+  if (first?.status === 'rejected')
+    throw new Error(`schedule: ${failed.length} of ${sent.length} sources could not be asked for`);
+  return { sources: sent.length };
+}
+
+/** Whatever goes wrong here, the sources are asked for. */
+async function tellOfDeadLetters(instance: Instance, { deadLetters, deadLettersUrl }: ScheduleQueues): Promise<void> {
+  try {
+    const { count, bodies } = await deadLetters.look();
+    const sources = bodies.map((body) => parseSourceMessage(body)?.source ?? 'unknown');
+    // Some are there, and none was shown just now: nothing is known of which.
+    if (count > 0 && sources.length === 0) return;
+    const advice = `move it back: aws sqs start-message-move-task --source-arn $(aws sqs get-queue-attributes --queue-url ${deadLettersUrl} --attribute-names QueueArn --query Attributes.QueueArn --output text)`;
+    const poisoned = [...new Set(sources)].map((source) => ({ source, advice }));
+    const app = await instance.app();
+    await app.tellPoisoned(poisoned, Date.now());
+  } catch (error) {
+    instance.log('error', 'dead letters could not be told of', { error: describeError(error) });
+  }
+}

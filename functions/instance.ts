@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import type { Log } from '../lib/app/ports.ts';
+import type { Clock, Log } from '../lib/app/ports.ts';
 import { type App, compose, loadConfig } from '../lib/compose.ts';
 import type { Logging } from './logging.ts';
 
@@ -19,11 +19,12 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pipelines ask at once, and HSS allows five calls a minute. */
 const freshMs = 10_000;
 
-export function createInstance(env: Env, { log, begin }: Logging): Instance {
+/** @param clock tests bring their own */
+export function createInstance(env: Env, { log, begin }: Logging, clock?: Clock): Instance {
   let app: Promise<App> | undefined;
 
   async function start(): Promise<App> {
-    return compose(await loadConfig(configPath(env)), { env, log, freshMs });
+    return compose(await loadConfig(configPath(env)), { env, log, freshMs, ...(clock !== undefined && { clock }) });
   }
 
   return {

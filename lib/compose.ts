@@ -188,8 +188,9 @@ export async function compose(config: Config, world: World): Promise<App> {
   const { heartbeat } = config;
   const heartbeatHttp = heartbeat && createHttp({ guard: createGuard(heartbeat) });
 
-  async function scanEdges(options: ScanOptions = {}): Promise<ScanEdges> {
-    await checkSecrets(config, secrets, options.sources);
+  /** @param asked sources whose secrets have to be there; of receivers all have to be */
+  async function scanEdges(options: ScanOptions = {}, asked = options.sources): Promise<ScanEdges> {
+    await checkSecrets(config, secrets, asked);
     const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
     return {
       sources: sources.filter(({ name }) => options.sources === undefined || options.sources.includes(name)),
@@ -236,8 +237,8 @@ export async function compose(config: Config, world: World): Promise<App> {
       if (summary.exitCode === 0 && options.notifiers === undefined) await beat(signal);
       return summary;
     },
-    deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges(), targets, nowMs, signal),
-    tellPoisoned: async (poisoned, nowMs, signal) => tellPoisoned(await scanEdges(), poisoned, nowMs, signal),
+    deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges({}, []), targets, nowMs, signal),
+    tellPoisoned: async (poisoned, nowMs, signal) => tellPoisoned(await scanEdges({}, []), poisoned, nowMs, signal),
     sources: config.sources.map(({ name, credentials }) => ({ name, group: limitGroup(config, credentials) })),
     hssCalls() {
       const since = counts;

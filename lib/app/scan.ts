@@ -85,9 +85,9 @@ export async function scan(
   const run = new Run(edges, outbox, nowMs, signal, scope);
   const done = await Promise.allSettled(edges.sources.map((source) => run.source(source)));
   await finish();
-  await run.saveLooks();
   // An internal error is told only when all the rest is done.
   for (const one of done) if (one.status === 'rejected') throw one.reason;
+  await run.saveLooks();
   return run.summary();
 }
 
@@ -262,12 +262,12 @@ class Run {
           this.#left++;
           continue;
         }
-        looked[row.clusterId] = this.#nowMs;
         const keep = (of: ClusterRow, evaluation: Evaluation) =>
           this.#edges.shared.leave(evaluationKey(source.name, of, source.policy), kept(evaluation, 0));
         const followed = await follow(source.reports, row, judge, { ...this.#edges, keep }, this.#signal);
         this.#looked(source, followed);
         this.#outbox.tell(source.name, followed, source.policy);
+        looked[row.clusterId] = this.#nowMs;
       }
       return undefined;
     } catch (error) {

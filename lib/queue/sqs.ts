@@ -35,9 +35,15 @@ export function openQueue(url: string): Queue {
     },
     async look() {
       const { Attributes } = await client.send(
-        new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['ApproximateNumberOfMessages'] }),
+        new GetQueueAttributesCommand({
+          QueueUrl: url,
+          AttributeNames: ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'],
+        }),
       );
-      const count = Number(Attributes?.ApproximateNumberOfMessages ?? 0);
+      // Somebody else may have a look just now.
+      const { ApproximateNumberOfMessages: visible = 0, ApproximateNumberOfMessagesNotVisible: hidden = 0 } =
+        Attributes ?? {};
+      const count = Number(visible) + Number(hidden);
       if (count === 0) return { count, bodies: [] };
       const { Messages = [] } = await client.send(
         new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10, VisibilityTimeout: 0, WaitTimeSeconds: 0 }),

@@ -394,7 +394,7 @@ describe('scan, from its package', () => {
       level: 'error',
       msg: 'scan done',
       exitCode: 2,
-      delivered: { chat: 1, soc: 0 },
+      delivered: { chat: 2, soc: 0 },
     });
   });
 

@@ -16,6 +16,8 @@ export interface Lambda {
   invoke(event: unknown, options?: Partial<Omit<Ask, 'event'>>): Promise<Told>;
   /** The lines of the log so far. */
   log(): { readonly [field: string]: unknown }[];
+  /** What was counted so far, in CloudWatch's embedded metric format. */
+  metrics(): { readonly [name: string]: unknown }[];
   /** All that was written, standard error included. */
   output(): string;
   close(): Promise<void>;
@@ -28,28 +30,38 @@ export function startLambda({ root, handler, env = {} }: LambdaOptions): Lambda 
     execArgv: [],
     silent: true,
   });
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
+  // Lambda writes both to one log.
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const objects = () =>
+    output
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line));
   const ended = once(child, 'exit');
   return {
     async invoke(event, { requestId = 'r-1', remainingMs = 60_000 } = {}) {
       child.send({ event, requestId, remainingMs } satisfies Ask);
-      const gone = ended.then(() => Promise.reject(new Error(`the function ended\n${stderr}`)));
+      const gone = ended.then(() => Promise.reject(new Error(`the function ended\n${output}`)));
       const [told] = (await Promise.race([once(child, 'message'), gone])) as [Told];
       return told;
     },
     log: () =>
-      stdout
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line)),
-    output: () => stdout + stderr,
+      objects()
+        // The figures for CloudWatch are no lines of the log.
+        .filter((line) => line._aws === undefined)
+        .map(({ level, message, run, ...fields }) => ({
+          level: String(level).toLowerCase(),
+          msg: message,
+          request: run,
+          ...fields,
+        })),
+    metrics: () => objects().filter((line) => line._aws !== undefined),
+    output: () => output,
     async close() {
       child.kill();
       await ended;

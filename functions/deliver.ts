@@ -21,7 +21,7 @@ export async function handler(event: unknown, invocation: Invocation): Promise<u
   const work = ({ body }: { readonly body: string }) =>
     deliverAgain(body, invocation, instance, openQueue(url), metrics);
   const processor = new BatchProcessor(EventType.SQS);
-  return processPartialResponse(event as never, work, processor, { throwOnFullBatchFailure: false } as never);
+  return processPartialResponse(event as never, work, processor, { throwOnFullBatchFailure: false });
 }
 
 /**

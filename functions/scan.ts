@@ -1,5 +1,5 @@
 import process from 'node:process';
-import { processPartialResponse, SqsFifoPartialProcessor } from '@aws-lambda-powertools/batch';
+import { processPartialResponse, SqsFifoPartialProcessorAsync } from '@aws-lambda-powertools/batch';
 import type { ScanSummary } from '../lib/app/scan.ts';
 import { InputError } from '../lib/core/errors.ts';
 import type { Queue } from '../lib/queue/sqs.ts';
@@ -47,10 +47,9 @@ export async function handler(event: unknown, invocation: Invocation): Promise<u
   if (!isQueueEvent(event)) return runScan(invocation, instance, metrics);
   const queues = await openQueues(process.env);
   // A batch of one; what fails is given back to the queue, and to its dead letters after a few times.
-  const processor = new SqsFifoPartialProcessor();
+  const processor = new SqsFifoPartialProcessorAsync();
   const work = ({ body }: { readonly body: string }) => scanSource(body, invocation, instance, queues, metrics);
-  const options = { processPartialResponse: false, throwOnFullBatchFailure: false };
-  return processPartialResponse(event as never, work, processor, options as never);
+  return processPartialResponse(event as never, work, processor, { throwOnFullBatchFailure: false });
 }
 
 function isQueueEvent(event: unknown): boolean {

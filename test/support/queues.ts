@@ -1,4 +1,4 @@
-import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DeleteMessageCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { startFauxqs } from 'fauxqs';
 import { openQueue, type Queue } from '../../lib/queue/sqs.ts';
 
@@ -23,6 +23,8 @@ export interface Queues {
   /** The next message, as Lambda gets it; undefined: there is none now. */
   receive(url: string): Promise<QueueRecord | undefined>;
   delete(url: string, record: QueueRecord): Promise<void>;
+  /** How many messages there are. */
+  depth(url: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -77,6 +79,12 @@ export async function startQueues(visibilitySeconds = 960): Promise<Queues> {
     },
     async delete(url, { receiptHandle }) {
       await client.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: receiptHandle }));
+    },
+    async depth(url) {
+      const { Attributes } = await client.send(
+        new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['ApproximateNumberOfMessages'] }),
+      );
+      return Number(Attributes?.ApproximateNumberOfMessages);
     },
     async close() {
       for (const queue of opened) queue.close();

@@ -1,0 +1,230 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { worldClusters } from '../../lib/simulator/clusters.ts';
+import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
+import { type Receiver, startReceiver } from '../../lib/simulator/receivers.ts';
+import { buildFunctions } from '../../scripts/package/build.ts';
+import { type Dynamo, startDynamo } from '../support/dynamo.ts';
+import { unpack } from '../support/lambda-package.ts';
+import { type Lambda, startLambda } from '../support/lambda-process.ts';
+import { type QueueRecord, type Queues, startQueues } from '../support/queues.ts';
+import { type SecretsManager, startSecretsManager } from '../support/secrets-manager.ts';
+import { configOf, worldPolicy } from '../support/world.ts';
+
+const keys = { ak: 'AKQUEUE0000000000001', sk: 'queue/secret/canary' };
+
+let folder: string;
+let hss: Hss;
+let slack: Receiver;
+let hook: Receiver;
+let dynamo: Dynamo;
+let secrets: SecretsManager;
+let queues: Queues;
+let env: Readonly<Record<string, string>>;
+const lambdas: Lambda[] = [];
+
+const rootOf = (name: string) => join(folder, name);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'portcullis-queue-'));
+  const built = await buildFunctions();
+  await Promise.all(
+    built.map(async ({ path }) => {
+      const name = path.split('/').at(-1) ?? '';
+      await unpack(`${path}.zip`, rootOf(name));
+    }),
+  );
+  dynamo = await startDynamo();
+});
+afterAll(async () => {
+  await dynamo.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  [hss, slack, hook, queues, secrets] = await Promise.all([
+    startHss({
+      clusters: worldClusters(Date.now()),
+      credentials: keys,
+      projectId: '0605768a2d80d5d52f91c00b7a6c1234',
+      nowMs: Date.now,
+    }),
+    startReceiver({ kind: 'slack' }),
+    startReceiver(),
+    startQueues(2),
+    startSecretsManager({ 'portcullis/hss': JSON.stringify(keys) }),
+  ]);
+  const config = configOf({ hss: hss.url, hook: hook.url }).replace('env://HSS', 'aws-sm://portcullis/hss');
+  for (const name of ['schedule', 'scan', 'deliver', 'gate']) {
+    await writeFile(join(rootOf(name), 'portcullis.yaml'), config);
+    await writeFile(join(rootOf(name), 'production.yaml'), worldPolicy);
+  }
+  env = {
+    ...queues.env,
+    SLACK_URL: `${slack.url}/services/T0/B0/canary`,
+    HOOK_SECRET: `whsec_${Buffer.from('a signing secret of 32 bytes....').toString('base64')}`,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
+    AWS_ENDPOINT_URL_DYNAMODB: dynamo.access.endpoint,
+    AWS_REGION: dynamo.access.region,
+    PORTCULLIS_STATE: `dynamodb:${await dynamo.createTable()}`,
+    PORTCULLIS_SOURCE_QUEUE_URL: queues.sourcesUrl,
+    PORTCULLIS_RETRY_QUEUE_URL: queues.retriesUrl,
+    PORTCULLIS_DEAD_LETTER_QUEUE_URL: queues.deadLettersUrl,
+  };
+});
+afterEach(async () => {
+  const output = lambdas.map((lambda) => lambda.output()).join('');
+  await Promise.all(lambdas.splice(0).map((lambda) => lambda.close()));
+  await Promise.all([hss.close(), slack.close(), hook.close(), queues.close(), secrets.close()]);
+  expect(output).not.toMatch(/canary|a signing secret/);
+});
+
+/** A new instance of a packaged function. */
+function start(name: string): Lambda {
+  const lambda = startLambda({ root: rootOf(name), handler: `${name}.handler`, env });
+  lambdas.push(lambda);
+  return lambda;
+}
+
+const tick = () => start('schedule').invoke({ tick: new Date().toISOString() });
+
+/** Work a queue as Lambda does, until it is empty: what is given back is seen again after its time. */
+async function work(url: string, name: string, lambda = start(name)): Promise<{ worked: number; failed: number }> {
+  let [worked, failed] = [0, 0];
+  for (;;) {
+    const record = await queues.receive(url);
+    if (record === undefined) return { worked, failed };
+    worked++;
+    const { value, error } = await lambda.invoke({ Records: [record] }, { remainingMs: 900_000 });
+    const { batchItemFailures = [] } = (value ?? {}) as { batchItemFailures?: { itemIdentifier: string }[] };
+    const isBack =
+      error !== undefined || batchItemFailures.some(({ itemIdentifier }) => itemIdentifier === record.messageId);
+    if (isBack) failed++;
+    else await queues.delete(url, record);
+  }
+}
+
+async function next(url: string): Promise<QueueRecord> {
+  return vi.waitUntil(() => queues.receive(url), { timeout: 10_000, interval: 200 });
+}
+
+describe('the packages, run by queues', () => {
+  test('judge every cluster once, tell the receivers, and let the gate answer without another report', async () => {
+    expect(await tick()).toMatchObject({ value: { sources: 1 } });
+    expect(await work(queues.sourcesUrl, 'scan')).toEqual({ worked: 1, failed: 0 });
+    const calls = (api: string) => hss.calls.filter((call) => call.api === api).length;
+    expect([calls('list'), calls('report')]).toEqual([1, 4]);
+    expect([slack.received.length, hook.received.length]).toEqual([1, 1]);
+
+    const gate = await start('gate').invoke({ cluster: 'prod-us' });
+    expect(gate).toMatchObject({ value: { statusCode: 409 } });
+    expect([calls('list'), calls('report')]).toEqual([2, 4]);
+
+    // Nothing new: nothing is read, nothing is said.
+    await tick();
+    await work(queues.sourcesUrl, 'scan');
+    expect(calls('report')).toBe(4);
+    expect([slack.received.length, hook.received.length]).toEqual([1, 1]);
+  }, 60_000);
+
+  test('log in one line what a run did, and count it', async () => {
+    await tick();
+    const scan = start('scan');
+    await work(queues.sourcesUrl, 'scan', scan);
+    const done = scan.log().filter(({ msg }) => msg === 'scan done');
+    expect(done).toMatchObject([
+      { level: 'info', source: 'prod', part: 1, exitCode: 0, clusters: 5, service: 'portcullis', request: 'r-1' },
+    ]);
+    const [figures] = scan.metrics();
+    expect(figures).toMatchObject({
+      service: 'portcullis',
+      ScanSucceeded: 1,
+      VerdictFail: 2,
+      VerdictPass: 2,
+      VerdictUndetermined: 1,
+      DeliveriesAccepted: 2,
+      DeliveriesRefused: 0,
+      DeliveriesOwed: 0,
+      HssCalls: 5,
+      HssThrottled: 0,
+      ReportAgeSeconds: expect.any(Number),
+      DurationMs: expect.any(Number),
+      MemoryMiB: expect.any(Number),
+    });
+  }, 60_000);
+
+  test('try again what a receiver did not take', async () => {
+    hook.script.push({ status: 404 });
+    await tick();
+    await work(queues.sourcesUrl, 'scan');
+    expect(hook.received.map(({ status }) => status)).toEqual([404]);
+    // It comes after two minutes; the body is what counts here.
+    const body = JSON.stringify({
+      version: 1,
+      attempt: 1,
+      targets: [{ source: 'prod', ...(await clusterTold()) }],
+    });
+    const record = { messageId: 'm-1', receiptHandle: 'x', body, attributes: {}, eventSource: 'aws:sqs' };
+    expect(await start('deliver').invoke({ Records: [record] })).toMatchObject({ value: { batchItemFailures: [] } });
+    expect(hook.received.map(({ status }) => status)).toEqual([404, 200]);
+    const ids = new Set(hook.received.map(({ headers }) => headers['webhook-id']));
+    expect(ids.size).toBe(1);
+  }, 60_000);
+
+  /** Of which cluster the webhook was told. */
+  async function clusterTold() {
+    const { clusters } = (hook.received[0]?.json ?? {}) as { clusters: { cluster: { id: string; name: string } }[] };
+    const { id, name } = clusters[0]?.cluster ?? { id: '', name: '' };
+    return { clusterId: id, clusterName: name };
+  }
+
+  test('lose nothing when a worker is killed in the middle', async () => {
+    await tick();
+    hss.fail({ kind: 'hang' }, { api: 'report', clusterId: hss.clusters[1]?.id ?? '' });
+    const record = await next(queues.sourcesUrl);
+    const doomed = start('scan');
+    const asked = doomed.invoke({ Records: [record] }, { remainingMs: 900_000 }).catch(() => {});
+    await vi.waitFor(() => expect(hss.pendingFaults()).toEqual([]), { timeout: 20_000 });
+    await doomed.close();
+    await asked;
+    expect([slack.received.length, hook.received.length]).toEqual([0, 0]);
+    // The queue gives it to somebody else.
+    const again = await next(queues.sourcesUrl);
+    expect(again.body).toBe(record.body);
+    expect(await start('scan').invoke({ Records: [again] }, { remainingMs: 900_000 })).toMatchObject({
+      value: { batchItemFailures: [] },
+    });
+    expect([slack.received.length, hook.received.length]).toEqual([1, 1]);
+  }, 60_000);
+
+  test('give up a source that cannot be worked, and tell of it in chat', async () => {
+    await secrets.close();
+    secrets = await startSecretsManager({ 'portcullis/hss': 'no JSON at all: canary' });
+    env = { ...env, AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url };
+    await tick();
+    const scan = start('scan');
+    for (let i = 0; i < 3; i++) {
+      const record = await next(queues.sourcesUrl);
+      const { value } = await scan.invoke({ Records: [record] }, { remainingMs: 900_000 });
+      expect(value).toEqual({ batchItemFailures: [{ itemIdentifier: record.messageId }] });
+    }
+    // A fourth time nobody gets it.
+    await vi.waitFor(
+      async () => {
+        expect(await queues.receive(queues.sourcesUrl)).toBeUndefined();
+        expect(await queues.depth(queues.deadLettersUrl)).toBe(1);
+      },
+      { timeout: 10_000, interval: 200 },
+    );
+    await tick();
+    expect(JSON.stringify(slack.received.at(-1)?.json)).toContain('source prod could not be scanned');
+    expect(JSON.stringify(slack.received.at(-1)?.json)).toContain('start-message-move-task');
+  }, 90_000);
+
+  test('load no client that a function does not use', async () => {
+    const { loaded } = await start('gate').invoke({ cluster: 'prod-eu' });
+    expect(loaded.some((file) => file.startsWith('sqs'))).toBe(false);
+  }, 30_000);
+});

@@ -15,6 +15,7 @@ const documents = [
   'docs/formats.md',
   'docs/gate.md',
   'docs/webhooks.md',
+  'docs/machine.md',
 ];
 
 const block = /^<!-- (run|show): (.+?) -->\n[\s\S]*?^<!-- end -->$/gm;

@@ -12,6 +12,7 @@ const documents = [
   'docs/architecture.md',
   'docs/policy.md',
   'docs/config.md',
+  'docs/deploy.md',
   'docs/formats.md',
   'docs/gate.md',
   'docs/webhooks.md',

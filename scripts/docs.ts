@@ -15,6 +15,7 @@ const documents = [
   'docs/deploy.md',
   'docs/formats.md',
   'docs/gate.md',
+  'docs/operations.md',
   'docs/webhooks.md',
 ];
 

@@ -12,8 +12,10 @@ const documents = [
   'docs/architecture.md',
   'docs/policy.md',
   'docs/config.md',
+  'docs/deploy.md',
   'docs/formats.md',
   'docs/gate.md',
+  'docs/operations.md',
   'docs/webhooks.md',
   'docs/machine.md',
 ];

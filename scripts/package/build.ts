@@ -29,9 +29,10 @@ async function buildCli(): Promise<Built> {
   return { path, ...built };
 }
 
-export async function buildFunctions(): Promise<Built[]> {
-  const config = await configFiles(root);
-  return Promise.all(functionNames.map((name) => buildFunction(name, config)));
+/** @param config the path of the config that is packed, from the root */
+export async function buildFunctions(config = 'portcullis.yaml'): Promise<Built[]> {
+  const files = await configFiles(root, config);
+  return Promise.all(functionNames.map((name) => buildFunction(name, files)));
 }
 
 async function buildFunction(name: string, config: Files): Promise<Built> {

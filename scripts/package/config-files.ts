@@ -5,11 +5,12 @@ import { InputError } from '../../lib/core/errors.ts';
 import type { Files } from './zip.ts';
 
 /**
- * `portcullis.yaml` and the policies it names, as they lie beside a bundle.
+ * A config and the policies it names, as they lie beside a bundle.
+ * @param name the path of the config, from the root
  * @throws {InputError} what is wrong with them: it should show before a deployment rather than after
  */
-export async function configFiles(root: string): Promise<Files> {
-  const config = resolve(root, 'portcullis.yaml');
+export async function configFiles(root: string, name: string): Promise<Files> {
+  const config = resolve(root, name);
   const { sources } = await loadConfig(config);
   const policies = [...new Set(sources.map(({ policy }) => policy))];
   for (const policy of policies) await loadPolicy(policy);
@@ -17,7 +18,7 @@ export async function configFiles(root: string): Promise<Files> {
   for (const file of [config, ...policies]) {
     const path = relative(root, file);
     if (path.startsWith('..') || isAbsolute(path)) {
-      throw new InputError(`portcullis.yaml: policy ${path}: lies outside of the project, so it cannot be packaged`);
+      throw new InputError(`${name}: ${path}: lies outside of the project, so it cannot be packaged`);
     }
     files.set(path.replaceAll(sep, '/'), await readFile(file));
   }

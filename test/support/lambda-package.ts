@@ -9,21 +9,32 @@ export const root = resolve(import.meta.dirname, '..', '..');
 
 export interface Resource {
   readonly Type: string;
+  readonly DeletionPolicy?: string;
   // biome-ignore lint/suspicious/noExplicitAny: a template is any JSON
   readonly Properties: any;
 }
 
 export interface Packaged {
   readonly resources: Readonly<Record<string, Resource>>;
+  /** What it printed, standard error included. */
+  readonly output: string;
   /** The zip file of a function. */
   artifact(name: string): string;
 }
 
-/** Run `serverless package` into a folder: without network, and with nothing of AWS in the environment. */
-export async function packageService(folder: string, args: readonly string[] = []): Promise<Packaged> {
+/**
+ * Run `serverless package` into a folder: without network, and with nothing of AWS in the environment.
+ * @param project where it is run
+ * @throws {Error} it failed; `stderr` has what it printed
+ */
+export async function packageService(
+  folder: string,
+  args: readonly string[] = [],
+  project: string = root,
+): Promise<Packaged> {
   const serverless = join(root, 'node_modules', 'serverless', 'bin', 'serverless.js');
-  await promisify(execFile)(process.execPath, [serverless, 'package', '--package', folder, ...args], {
-    cwd: root,
+  const ran = await promisify(execFile)(process.execPath, [serverless, 'package', '--package', folder, ...args], {
+    cwd: project,
     env: {
       PATH: dirname(process.execPath),
       HOME: `${folder}.home`,
@@ -32,7 +43,11 @@ export async function packageService(folder: string, args: readonly string[] = [
   });
   const { Resources } = await readJson(join(folder, 'cloudformation-template-update-stack.json'));
   const { service } = await readJson(join(folder, 'serverless-state.json'));
-  return { resources: Resources, artifact: (name) => resolve(root, service.functions[name].package.artifact) };
+  return {
+    resources: Resources,
+    output: ran.stdout + ran.stderr,
+    artifact: (name) => resolve(project, service.functions[name].package.artifact),
+  };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any JSON

@@ -1,0 +1,146 @@
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { functionNames } from '../../scripts/package/build.ts';
+import { type Packaged, packageService, root, unpack } from '../support/lambda-package.ts';
+import { plain } from '../support/template.ts';
+
+let project: string;
+let count = 0;
+
+// A project of its own: what is built here must not be met by the tests of the one that ships.
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'portcullis-parameters-'));
+  for (const path of ['functions', 'lib', 'policies', 'scripts', 'package.json', 'portcullis.yaml', 'serverless.yml']) {
+    await cp(join(root, path), join(project, path), { recursive: true });
+  }
+  await symlink(join(root, 'node_modules'), join(project, 'node_modules'));
+  const config = await readFile(join(root, 'portcullis.yaml'), 'utf8');
+  await mkdir(join(project, 'teams'));
+  await writeFile(join(project, 'teams', 'payments.yaml'), config.replace('policies/', '../policies/'));
+  await writeFile(join(project, 'teams', 'wrong.yaml'), config.replace('[security-chat]', '[security-chatt]'));
+  await writeFile(join(project, 'teams', 'outside.yaml'), config.replace('policies/production', '../../elsewhere'));
+  await cp(join(root, 'policies/production.yaml'), join(project, '..', 'elsewhere.yaml'));
+});
+
+afterAll(async () => {
+  await rm(join(project, '..', 'elsewhere.yaml'), { force: true });
+  await rm(project, { recursive: true, force: true });
+});
+
+function packaged(...args: readonly string[]): Promise<Packaged> {
+  return packageService(join(project, '.packaged', String(count++)), args, project);
+}
+
+const param = (...values: readonly string[]) => values.flatMap((value) => ['--param', value]);
+
+test('every parameter ends up where it counts', async () => {
+  const { resources } = await packaged(
+    ...['--stage', 'prod', '--region', 'eu-west-1'],
+    ...param(
+      'rate=cron(0 6,18 * * ? *)',
+      'timeZone=Europe/Berlin',
+      'scanConcurrency=7',
+      'secretsPrefix=teams/payments/',
+    ),
+    ...param('logLevel=DEBUG', 'logRetentionInDays=30', 'protectState=false', 'metricsService=payments'),
+    ...param('alarmTopicArn=arn:aws:sns:eu-west-1:123456789012:on-call', 'noScanAlarmHours=14'),
+    ...param('owedAlarmSeconds=1800', 'messageAgeAlarmSeconds=7200', 'config=teams/payments.yaml'),
+  );
+  const properties = (name: string) => plain(resources[name]?.Properties);
+
+  expect(properties('ScanSchedule')).toMatchObject({
+    ScheduleExpression: 'cron(0 6,18 * * ? *)',
+    ScheduleExpressionTimezone: 'Europe/Berlin',
+  });
+  expect(properties('ScanEventSourceMappingSQSSourceQueue').ScalingConfig).toEqual({ MaximumConcurrency: 7 });
+  expect(JSON.stringify(properties('GateRole'))).toContain(':secret:teams/payments/*');
+  for (const name of ['Schedule', 'Scan', 'Deliver', 'Gate']) {
+    expect(properties(`${name}LogGroup`).RetentionInDays).toBe(30);
+    expect(properties(`${name}LambdaFunction`).Environment.Variables).toMatchObject({
+      PORTCULLIS_CONFIG: 'teams/payments.yaml',
+      POWERTOOLS_LOG_LEVEL: 'DEBUG',
+      POWERTOOLS_SERVICE_NAME: 'payments',
+    });
+  }
+  expect(properties('StateTable').DeletionProtectionEnabled).toBe('false');
+  // CloudFormation takes numbers as texts too.
+  expect(properties('NoSuccessfulScanAlarm')).toMatchObject({
+    EvaluationPeriods: '14',
+    Dimensions: [{ Value: 'payments' }],
+  });
+  expect(properties('DeliveriesOwedAlarm')).toMatchObject({ Threshold: '1800' });
+  expect(properties('SourceQueueAgeAlarm')).toMatchObject({ Threshold: '7200' });
+  expect(properties('ScanErrorsAlarm').AlarmActions).toEqual([
+    { 'Fn::If': ['HasAlarmTopic', 'arn:aws:sns:eu-west-1:123456789012:on-call', 'NoValue'] },
+  ]);
+});
+
+test('the parameters in the document are those that there are, with their defaults', async () => {
+  const { params } = parse(await readFile(join(root, 'serverless.yml'), 'utf8'), { logLevel: 'silent' });
+  const text = await readFile(join(root, 'docs/deploy.md'), 'utf8');
+  const told = [...text.matchAll(/^\| `(\w+)` \| (.+?) \| .+\|$/gm)].map(([, name, value = '']) => [name, value]);
+  const written = (value: unknown) =>
+    value === '' ? 'none' : `\`${String(value).replace(/\$\{sls:stage\}/, 'STAGE')}\``;
+  const expected = Object.entries(params.default).map(([name, value]) => [
+    name,
+    written(value) + (name in params.prod ? `, stage \`prod\`: ${written(params.prod[name])}` : ''),
+  ]);
+  expect(told).toEqual(expected);
+});
+
+test('packaging prints what the document shows, and for a slip in the config too', async () => {
+  const text = await readFile(join(root, 'docs/deploy.md'), 'utf8');
+  const told = [...text.matchAll(/^```text\n\$ npx serverless (package .+)\n\n([\s\S]*?)^```$/gm)];
+  expect(told).toHaveLength(2);
+  const config = await readFile(join(project, 'portcullis.yaml'), 'utf8');
+  for (const [, command = '', shown] of told) {
+    const isWrong = shown?.includes('Error:');
+    const slip = isWrong ? config.replace('[security-chat]', '[security-chatt]') : config;
+    await writeFile(join(project, 'portcullis.yaml'), slip);
+    const printed = await packaged(...command.split(' ').slice(1)).then(
+      ({ output }) => output,
+      ({ stdout, stderr }: { stdout: string; stderr: string }) => stderr + stdout,
+    );
+    const seen = printed
+      .replaceAll(project, '/home/you/portcullis')
+      .replace(/\(\d+s\)/, '(2s)')
+      .replaceAll(/^(Environment|Docs): .*\n/gm, '')
+      .trim();
+    expect(seen).toBe(shown?.trim());
+  }
+});
+
+test('another config is packaged with the policies it names, where the functions look for it', async () => {
+  const { artifact } = await packaged(...param('config=teams/payments.yaml'));
+  for (const name of functionNames) {
+    const paths = await unpack(artifact(name), join(project, '.unpacked', name));
+    expect(paths.filter((path) => /ya?ml$/.test(path))).toEqual(['policies/production.yaml', 'teams/payments.yaml']);
+  }
+});
+
+test.each([
+  { args: param('config=nowhere.yaml'), says: 'nowhere.yaml: cannot be read (ENOENT)' },
+  {
+    args: param('config=teams/wrong.yaml'),
+    says: 'routes[0].receivers: there is no such receiver; did you mean security-chat?',
+  },
+  {
+    args: param('config=teams/outside.yaml'),
+    says: 'elsewhere.yaml: lies outside of the project, so it cannot be packaged',
+  },
+  {
+    args: param('protctState=true'),
+    says: '--param protctState: there is no such parameter; did you mean protectState?',
+  },
+  { args: param('scanConcurrency=1'), says: "functions.scan.events.0.sqs.maximumConcurrency': must be >= 2" },
+])('$args packages nothing, and says why without a trace', async ({ args, says }) => {
+  const { stdout, stderr } = await packaged(...args).then(
+    ({ output }) => ({ stdout: output, stderr: '' }),
+    (error: { stdout: string; stderr: string }) => error,
+  );
+  expect(stdout).toContain(says);
+  expect(stdout + stderr).not.toMatch(/^ +at |Service packaged/m);
+});

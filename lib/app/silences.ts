@@ -5,6 +5,7 @@ import { compileExpression, type Expression, isProblem } from '../core/expressio
 import { preparePatterns } from '../core/pattern.ts';
 import { routeFields } from '../core/routes.ts';
 import { hint } from '../core/suggest.ts';
+import { ourselves } from './outbox.ts';
 import type { StateStore } from './state.ts';
 
 /** What a silence may ask of an alert: what a route may, but for why it is told. */
@@ -42,7 +43,11 @@ export function silencer(
     .map((silence) => ({ silence, where: compileExpression(silenceFields, silence.where) }))
     .filter((one): one is { silence: Silence; where: Expression } => !isProblem(one.where));
   return (source, cluster, { severity, rule, on }) =>
-    active.find(({ where }) => where.test({ severity, cluster, source, rule, on }) === true)?.silence;
+    active.find(({ where }) => {
+      // What is about ourselves, the end of a silence itself, is muted only where it is meant.
+      if (source === ourselves && !where.fields.has('source')) return false;
+      return where.test({ severity, cluster, source, rule, on }) === true;
+    })?.silence;
 }
 
 /**

@@ -8,12 +8,19 @@ import { isoTime } from './render/words.ts';
 
 const Digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/));
 
+/** Findings by severity, worst first: Unknown, Critical, High, Medium, Low; then the failed rules that they stand for. */
+const Grades = z.array(z.int().check(z.minimum(0))).check(z.length(6));
+
 const BaselineRule = z.strictObject({
   id: z.string(),
-  /** Over what makes the rule count: what it is on, where and per what. */
+  /** Over what makes the rule count: what it is on, where, per what, and how many it allows. */
   definition: z.string(),
-  /** Findings that break it. */
+  /** Findings that it counts, whether they break it or not. */
   count: z.int().check(z.minimum(0)),
+  /** How bad they are. */
+  grades: Grades,
+  /** Of a rule with `per`: those over the threshold, by their values as JSON. */
+  groups: z.optional(z.record(z.string(), Grades)),
   /** What tells each of them apart, 12 hex digits, ascending; null where there were more than `keptInBaseline`. */
   findings: z.nullable(z.array(z.string().check(z.regex(/^[0-9a-f]{12}$/)))),
 });
@@ -82,11 +89,15 @@ export function baselineOf(
 }
 
 function ruleEntry({ id, breaking }: RuleResult, rule: PolicyRule): Baseline['rules'][number] {
-  const { count = 0, identities = [], distinct = 0 } = breaking ?? {};
+  const { count = 0, identities = [], distinct = 0, grades = noGrades, groups } = breaking ?? {};
   return {
     id,
     definition: definitionOf(rule),
     count,
+    grades: [...grades],
+    ...(groups !== undefined && {
+      groups: Object.fromEntries(Object.entries(groups).map(([key, of]) => [key, [...of]])),
+    }),
     findings: distinct <= identities.length ? identities.map(hexOf) : null,
   };
 }
@@ -95,13 +106,31 @@ export function hexOf(identity: number): string {
   return identity.toString(16).padStart(12, '0');
 }
 
-function definitionOf({ on, min_severity, where, per }: PolicyRule): string {
-  return hash('sha256', JSON.stringify([on, min_severity, where?.text, per]), 'hex').slice(0, 16);
+function definitionOf({ on, min_severity, where, per, max }: PolicyRule): string {
+  return hash('sha256', JSON.stringify([on, min_severity, where?.text, per, max]), 'hex').slice(0, 16);
+}
+
+/** How many findings there are of each severity, worst first, and how many failed rules they stand for. */
+export type GradeCounts = readonly number[];
+
+export const noGrades: GradeCounts = [0, 0, 0, 0, 0, 0];
+
+/** More findings, or more that are so bad, or more of what each stands for. */
+export function isWorse(now: GradeCounts, before: GradeCounts): boolean {
+  let [more, were] = [0, 0];
+  for (let i = 0; i < 5; i++) {
+    more += now[i] ?? 0;
+    were += before[i] ?? 0;
+    if (more > were) return true;
+  }
+  return (now[5] ?? 0) > (before[5] ?? 0);
 }
 
 /** What a rule's findings are compared with. */
 export interface KnownFindings {
   readonly count: number;
+  readonly grades: GradeCounts;
+  readonly groups: Readonly<Record<string, GradeCounts>>;
   /** `identityNumber` of each. */
   readonly identities: ReadonlySet<number>;
 }
@@ -134,17 +163,21 @@ export function comparable(
   for (const rule of policy.rules) {
     const known = baseline.rules.find(({ id }) => id === rule.id);
     const why =
-      known === undefined
-        ? 'does not have it'
-        : known.definition !== definitionOf(rule)
-          ? 'has it with another on, where, min_severity or per'
-          : known.findings === null
-            ? `has more than ${keptInBaseline.toLocaleString('en')} findings of it`
-            : undefined;
+      rule.on === 'cluster'
+        ? 'tells findings apart, and this rule is about numbers of the cluster'
+        : known === undefined
+          ? 'does not have it'
+          : known.definition !== definitionOf(rule)
+            ? 'has it with another on, where, min_severity, per or max'
+            : known.findings === null
+              ? `has more than ${keptInBaseline.toLocaleString('en')} findings of it`
+              : undefined;
     if (why !== undefined) notes.push(`rule ${rule.id}: all findings count, since the baseline ${why}`);
     else if (known?.findings)
       rules.set(rule.id, {
         count: known.count,
+        grades: known.grades,
+        groups: known.groups ?? {},
         identities: new Set(known.findings.map((hex) => Number.parseInt(hex, 16))),
       });
   }

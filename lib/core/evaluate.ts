@@ -71,7 +71,7 @@ export class EvaluationFold {
   /** Image versions, when they are tracked. */
   readonly #images: Set<string> | undefined;
   readonly #filter: ImageFilter | undefined;
-  /** Vulnerabilities of which it is not known whose image they are of. */
+  /** Vulnerabilities of which it is not known of which image they are. */
   #imageless = 0;
 
   constructor(policy: Policy, nowMs: number, options: EvaluateOptions = {}) {
@@ -91,9 +91,10 @@ export class EvaluationFold {
   }
 
   push(kind: FindingKind, finding: Finding): void {
-    if (kind === 'vulnerabilities' && this.#filter?.takes(finding) === false) {
-      if (finding.image === undefined) this.#imageless++;
-      return;
+    if (kind === 'vulnerabilities' && this.#filter !== undefined) {
+      const taken = this.#filter.takes(finding);
+      if (taken === undefined) this.#imageless++;
+      if (taken !== true) return;
     }
     for (const rule of this.#byKind.get(kind) ?? []) rule.push(finding);
     if (kind === 'vulnerabilities' && this.#images !== undefined && this.#images.size < mostImages) {
@@ -211,7 +212,7 @@ export class EvaluationFold {
     if (problem !== undefined && !unread) doubts.push({ ...problem, rules: [id] });
     if (on === 'cluster' && facts !== undefined) doubts.push(...this.#clusterDoubts(fold, facts));
     if (on === 'vulnerabilities' && this.#imageless > 0) {
-      const message = `${this.#imageless} of the vulnerabilities do not say of which image they are`;
+      const message = `${this.#imageless} of the vulnerabilities do not say of which image or version they are`;
       doubts.push({ kind: 'rule-unevaluable', message, rules: [id] });
     }
     const own = fold.problem();
@@ -273,6 +274,12 @@ export class EvaluationFold {
     const add = (note: Note) => {
       if (!notes.some((known) => known.message === note.message)) notes.push(note);
     };
+    for (const { rule, waivers } of this.#rules) {
+      for (const { waiver, count } of waivers.overBroad)
+        add({
+          message: `rule ${rule.id} is broken since waiver ${waiver.id} covers ${count} findings and was granted for ${waiver.max_findings}`,
+        });
+    }
     for (const one of judged) {
       if (one.relaxed !== undefined)
         add({ message: `${one.relaxed}; accepted by reconcile: ${this.#policy.reconcile}` });

@@ -116,8 +116,11 @@ export interface RuleResult {
   readonly line: number;
   /** For alert memory, when the evaluation was asked to `track`: the rule's violations, of all groups. */
   readonly violations?: readonly Violation[];
-  /** For a baseline, when the evaluation was asked to `track`: the findings that break the rule, of all groups. */
-  readonly breaking?: Pick<Violation, 'count' | 'identities' | 'distinct'>;
+  /** For a baseline, when the evaluation was asked to `track`: the findings that the rule counts, of all groups. */
+  readonly breaking?: Pick<Violation, 'count' | 'identities' | 'distinct'> & {
+    readonly grades: readonly number[];
+    readonly groups?: Readonly<Record<string, readonly number[]>>;
+  };
   /** Against a baseline, where the rule can be compared. `findings` are then those that are new. */
   readonly since?: {
     readonly new: number;

@@ -45,7 +45,8 @@ function fullName(text: string): string {
 export interface ImagePattern {
   /** As it was asked for. */
   readonly text: string;
-  matches(image: string, version: string): boolean;
+  /** @returns undefined: the name is meant, and the version that decides is not known */
+  matches(image: string, version: string | undefined): boolean | undefined;
   /** What could not be taken into account. */
   readonly note?: string;
 }
@@ -64,8 +65,10 @@ export function parseImagePattern(text: string): ImagePattern {
     );
   }
   const { tag: wanted, digest: exact } = parsed;
-  const matches = (image: string, version: string) => {
+  const matches = (image: string, version: string | undefined) => {
     if ((parseImage(image)?.name ?? image) !== parsed.name) return false;
+    if (wanted === undefined && exact === undefined) return true;
+    if (version === undefined) return undefined;
     if (wanted !== undefined) return version === wanted;
     return exact === undefined || version.toLowerCase() === exact || `sha256:${version.toLowerCase()}` === exact;
   };
@@ -88,8 +91,11 @@ function globPattern(text: string): ImagePattern {
   const ofTag = colon < 0 ? undefined : glob(text.slice(colon + 1));
   return {
     text,
-    matches: (image, version) =>
-      (ofName(image) || ofName(parseImage(image)?.name ?? image)) && (ofTag === undefined || ofTag(version)),
+    matches(image, version) {
+      if (!ofName(image) && !ofName(parseImage(image)?.name ?? image)) return false;
+      if (ofTag === undefined) return true;
+      return version === undefined ? undefined : ofTag(version);
+    },
   };
 }
 
@@ -116,32 +122,32 @@ export class ImageFilter {
   readonly #seen = new Set<ImagePattern>();
   readonly #names = new Set<string>();
   /** By image version: a report has many findings of each. */
-  readonly #known = new Map<string, Map<string, boolean>>();
+  readonly #known = new Map<string, Map<string | undefined, boolean | undefined>>();
 
   constructor(patterns: readonly ImagePattern[]) {
     this.#patterns = patterns;
   }
 
-  takes({ image, image_version: version }: Finding): boolean {
+  /** @returns undefined: it cannot be told, since the finding does not say of which image or version it is */
+  takes({ image, image_version }: Finding): boolean | undefined {
     const name = String(image ?? '');
-    const of = String(version ?? '');
+    if (name === '') return undefined;
+    const of = image_version === undefined || image_version === '' ? undefined : String(image_version);
     let versions = this.#known.get(name);
     if (versions === undefined) {
       versions = new Map();
       if (this.#known.size >= mostImages) this.#known.clear();
       this.#known.set(name, versions);
     }
-    let taken = versions.get(of);
-    if (taken === undefined) {
-      taken = false;
-      for (const pattern of this.#patterns) {
-        if (!pattern.matches(name, of)) continue;
-        taken = true;
-        this.#seen.add(pattern);
-      }
-      versions.set(of, taken);
-      if (this.#names.size < mostImages) this.#names.add(of === '' ? name : `${name}:${of}`);
-    }
+    if (versions.has(of)) return versions.get(of);
+    const found = this.#patterns.map((pattern) => {
+      const matches = pattern.matches(name, of);
+      if (matches === true) this.#seen.add(pattern);
+      return matches;
+    });
+    const taken = found.includes(true) ? true : found.includes(undefined) ? undefined : false;
+    versions.set(of, taken);
+    if (this.#names.size < mostImages) this.#names.add(of === undefined ? name : `${name}:${of}`);
     return taken;
   }
 

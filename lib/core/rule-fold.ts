@@ -1,4 +1,4 @@
-import type { KnownFindings } from './baseline.ts';
+import { isWorse, type KnownFindings, noGrades } from './baseline.ts';
 import type {
   BrokenGroup,
   Enforce,
@@ -147,8 +147,10 @@ export class RuleFold {
     // A count is about all rows of a list: it proves something only for a rule that looks at all of them.
     const unfiltered = rule.where === undefined && rule.per === undefined && (rule.min_severity ?? 'Low') === 'Low';
     const counted = unfiltered ? Math.max(listed, evidence - this.#waived) : listed;
-    const broken = rule.per === undefined ? counted > rule.max : brokenGroups.length > 0;
-    const byCount = broken && rule.per === undefined && listed <= rule.max;
+    const isOver = rule.per === undefined ? counted > rule.max : brokenGroups.length > 0;
+    // Whoever granted a waiver for so many findings did not mean more.
+    const broken = isOver || this.waivers.overBroad.length > 0;
+    const byCount = isOver && rule.per === undefined && listed <= rule.max;
     const count = byCount ? counted : listed;
     const findings = rule.per === undefined ? worst.items : this.#worstOf(brokenGroups);
     const kept = broken || rule.per === undefined ? findings.map((fields) => this.#keep(clusterId, fields)) : [];
@@ -172,7 +174,7 @@ export class RuleFold {
       line: rule.line,
       ...(this.#tracking !== undefined && {
         violations: broken ? this.#violations(clusterId, count, brokenGroups) : [],
-        ...(this.#tracking.isForBaseline && { breaking: this.#breaking() }),
+        ...(this.#tracking.isForBaseline && { breaking: this.#counts() }),
       }),
     };
   }
@@ -192,34 +194,45 @@ export class RuleFold {
     });
   }
 
-  /** The findings that break the rule, against those that are known; the worst of those that are not. */
-  compare(clusterId: string, { count: before, identities: known }: KnownFindings): Comparison {
+  /** What the rule counts, against what is known; the worst of what is not. */
+  compare(clusterId: string, { grades, groups, identities: known }: KnownFindings): Comparison {
     const broken = this.#broken();
-    const { identities, distinct } = this.#breaking();
+    const { identities, distinct } = this.#counts();
     const isWhole = distinct <= identities.length;
     const present = new Set(identities);
-    const groups = new Set(broken.flatMap((group) => ('key' in group ? [group.key] : [])));
+    const keys = new Set(broken.flatMap((group) => ('key' in group ? [group.key] : [])));
     const { per } = this.rule;
     const isBreaking = (finding: Finding) =>
-      per === undefined || groups.has(JSON.stringify(per.map((field) => finding[field] ?? '')));
+      per === undefined || keys.has(JSON.stringify(per.map((field) => finding[field] ?? '')));
     const fresh = this.#counted.freshWorst.items.filter(isBreaking);
+    // A group that was within its threshold was not accepted as it is now.
+    const before = (of: Group | Tally) => ('key' in of ? groups[of.key] : grades);
     return {
       new: sum(broken.map((group) => group.fresh?.count ?? 0)),
-      isWorse: sum(broken.map((group) => group.count)) > before,
+      isWorse: broken.some((group) => {
+        const were = before(group);
+        return were === undefined || isWorse(group.fresh?.grades ?? noGrades, were);
+      }),
       fixed: isWhole ? [...known].filter((identity) => !present.has(identity)).length : 0,
       findings: fresh.map((finding) => this.#keep(clusterId, finding)),
     };
   }
 
-  /** What tells the findings apart that break the rule, of all groups. */
-  #breaking(): { readonly count: number; readonly identities: readonly number[]; readonly distinct: number } {
-    const { per, max } = this.rule;
-    const { count, identities } = this.#counted;
-    if (per === undefined) return count > max ? { count, ...resultOf(identities) } : nothingBreaks;
+  /** What tells the findings apart that the rule counts, of all groups, and how bad they are. */
+  #counts(): NonNullable<RuleResult['breaking']> {
+    const { per } = this.rule;
+    const { count, identities, fresh } = this.#counted;
+    if (per === undefined) return { count, ...resultOf(identities), grades: fresh?.grades ?? noGrades };
     const all = new Identities(this.#tracking?.keep);
-    const groups = this.#brokenGroups();
-    for (const group of groups) if (group.identities !== undefined) all.merge(group.identities);
-    return { count: sum(groups.map((group) => group.count)), ...all.result() };
+    const grades = [...noGrades];
+    for (const group of this.#counted.groups.values()) {
+      if (group.identities !== undefined) all.merge(group.identities);
+      for (const [i, one] of (group.fresh?.grades ?? []).entries()) grades[i] = (grades[i] ?? 0) + one;
+    }
+    const groups = Object.fromEntries(
+      this.#brokenGroups().map((group) => [group.key, group.fresh?.grades ?? noGrades]),
+    );
+    return { count, ...all.result(), grades, groups };
   }
 
   /** What is over the threshold: groups, or all that counts. */
@@ -302,8 +315,6 @@ export interface Comparison {
   /** The worst of the new ones. */
   readonly findings: readonly KeptFinding[];
 }
-
-const nothingBreaks = { count: 0, identities: [], distinct: 0 };
 
 interface Lent {
   readonly loans: readonly Loan[];

@@ -1,9 +1,11 @@
+import { noGrades } from './baseline.ts';
 import { identityNumber } from './fingerprint.ts';
 import { Identities } from './identities.ts';
 import { compareFindings, copyFinding } from './order.ts';
 import type { PolicyRule } from './policy/parse.ts';
 import { Remedies, type Room } from './remedies.ts';
 import type { Finding } from './report.ts';
+import { type FindingSeverity, severityRank } from './severity.ts';
 import { Worst } from './worst.ts';
 
 /** Which findings there are is noted, for alert memory or a baseline. */
@@ -42,6 +44,8 @@ export interface Group {
 interface Fresh {
   count: number;
   readonly remedies: Remedies;
+  /** Of all findings, known or not: how many of each severity, and how many failed rules they stand for. */
+  readonly grades: number[];
 }
 
 /** Findings of one rule added up: numbers, and the worst of them. What comes in any order, or by parts, comes to the same. */
@@ -82,8 +86,9 @@ export class Tally {
     if (this.identities !== undefined) {
       const identity = identityNumber(this.#rule.on, finding);
       (group?.identities ?? this.identities).add(identity);
+      const fresh = group === undefined ? this.fresh : group.fresh;
+      if (fresh !== undefined) grade(fresh.grades, finding);
       if (this.#tracking?.known?.has(identity) === false) {
-        const fresh = group === undefined ? this.fresh : group.fresh;
         if (fresh !== undefined) {
           fresh.count++;
           fresh.remedies.add(finding);
@@ -124,7 +129,7 @@ export class Tally {
 
   #newFresh(): Fresh | undefined {
     if (this.#tracking?.isForBaseline !== true) return undefined;
-    return { count: 0, remedies: new Remedies(this.#rule.on, this.#room) };
+    return { count: 0, remedies: new Remedies(this.#rule.on, this.#room), grades: [...noGrades] };
   }
 
   #group(values: readonly (string | number)[]): Group | undefined {
@@ -149,9 +154,16 @@ export class Tally {
   }
 }
 
+function grade(grades: number[], { severity, rules_failed: failed }: Finding): void {
+  const rank = severity === undefined ? 4 : severityRank(severity as FindingSeverity);
+  grades[rank] = (grades[rank] ?? 0) + 1;
+  if (typeof failed === 'number') grades[5] = (grades[5] ?? 0) + failed;
+}
+
 function mergeFresh(into: Fresh | undefined, other: Fresh | undefined): void {
   if (into === undefined || other === undefined) return;
   into.count += other.count;
+  for (const [i, count] of other.grades.entries()) into.grades[i] = (into.grades[i] ?? 0) + count;
   into.remedies.merge(other.remedies);
 }
 

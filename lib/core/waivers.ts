@@ -82,6 +82,11 @@ export class WaiverIndex {
     return { first: (loans ?? certain.sort(byPlace))[0] as Loan, loans };
   }
 
+  /** Waivers in force that cover more than they were granted for. */
+  get overBroad(): readonly Loan[] {
+    return this.#loans.filter((loan) => loan.inForce && isOverBroad(loan));
+  }
+
   results(): WaiverResult[] {
     return this.#loans.map((loan) => {
       const { waiver, count, fixable } = loan;

@@ -54,6 +54,37 @@ describe('against a baseline', () => {
     expect(evaluation).toMatchObject({ verdict: 'fail', rules: [{ since: { new: 0, before: 3 }, count: 4 }] });
   });
 
+  test('what gets worse fails, though it is the same finding', () => {
+    const critical = { vulnerabilities: [1, 2, 3].map((n) => ({ ...vul(n), severity: 'Critical' })) };
+    expect(since(before, policy, critical)).toMatchObject({ verdict: 'fail', rules: [{ since: { new: 0 } }] });
+    const checks = 'rules:\n  - {id: r, on: baseline_checks, max: 0}\n';
+    const failing = (rules_failed: number) => ({
+      baseline_checks: [{ severity: 'High', check: 'c', check_type: 't', standard: 's', rules_failed }],
+    });
+    const few = baseline(checks, failing(3));
+    expect(since(few, checks, failing(3)).verdict).toBe('pass');
+    expect(since(few, checks, failing(2)).verdict).toBe('pass');
+    expect(since(few, checks, failing(50)).verdict).toBe('fail');
+  });
+
+  test('a rule on numbers of the cluster counts in full', () => {
+    const cluster = "rules:\n  - {id: r, on: cluster, where: 'containers > 3', max: 0}\n";
+    const evaluation = since(baseline(cluster, {}), cluster, {});
+    expect(evaluation.verdict).toBe('fail');
+    expect(evaluation.notes[0]?.message).toContain('this rule is about numbers of the cluster');
+  });
+
+  test('of a rule that allows some, what came and what went is what did', () => {
+    const allowing = 'rules:\n  - {id: r, on: vulnerabilities, max: 5}\n';
+    const six = baseline(allowing, vuls(1, 2, 3, 4, 5, 6));
+    expect(since(six, allowing, vuls(1, 2, 3, 4, 5)).rules[0]?.since).toEqual({ new: 0, fixed: 1, before: 6 });
+    const five = baseline(allowing, vuls(1, 2, 3, 4, 5));
+    expect(since(five, allowing, vuls(1, 2, 3, 4, 5, 6))).toMatchObject({
+      verdict: 'fail',
+      rules: [{ since: { new: 1, fixed: 0, before: 5 } }],
+    });
+  });
+
   test('what is fixed is told', () => {
     expect(since(before, policy, vuls(2))).toMatchObject({ verdict: 'pass', rules: [{ since: { new: 0, fixed: 2 } }] });
     expect(since(before, policy, vuls())).toMatchObject({
@@ -89,7 +120,7 @@ describe('against a baseline', () => {
     const evaluation = since(before, other, vuls(1));
     expect(evaluation.rules.map(({ status }) => status)).toEqual(['fail', 'fail']);
     expect(evaluation.notes.map(({ message }) => message)).toEqual([
-      'rule r: all findings count, since the baseline has it with another on, where, min_severity or per',
+      'rule r: all findings count, since the baseline has it with another on, where, min_severity, per or max',
       'rule new: all findings count, since the baseline does not have it',
     ]);
   });
@@ -122,15 +153,18 @@ describe('against a baseline', () => {
       fc.property(given, ({ old, now, max, per }) => {
         const text = `rules:\n  - {id: r, on: vulnerabilities, max: ${max}${per ? ', per: [image]' : ''}}\n`;
         const rows = (list: typeof old) => ({ vulnerabilities: list.map(({ n, image }) => vul(n, image)) });
-        const breaking = (list: typeof old) =>
-          [...Map.groupBy(list, ({ image }) => (per ? image : '')).values()].filter((of) => of.length > max).flat();
-        const [bad, before] = [breaking(now), breaking(old)];
-        const known = new Set(before.map(key));
-        const fresh = bad.filter((one) => !known.has(key(one)));
+        const groupsOf = (list: typeof old) => Map.groupBy(list, ({ image }) => (per ? image : ''));
+        const broken = [...groupsOf(now)].filter(([, of]) => of.length > max);
+        const known = new Set(old.map(key));
+        const fresh = broken.flatMap(([, of]) => of).filter((one) => !known.has(key(one)));
+        const isMore = broken.some(([group, of]) => {
+          const before = groupsOf(old).get(group)?.length ?? 0;
+          return of.length > before || (per && before <= max);
+        });
         const evaluation = since(baseline(text, rows(old)), text, rows(now));
-        expect(evaluation.verdict).toBe(fresh.length > 0 || bad.length > before.length ? 'fail' : 'pass');
-        const gone = [...known].filter((one) => !bad.some((finding) => key(finding) === one));
-        expect(evaluation.rules[0]?.since).toEqual({ new: fresh.length, fixed: gone.length, before: before.length });
+        expect(evaluation.verdict).toBe(fresh.length > 0 || isMore ? 'fail' : 'pass');
+        const gone = [...known].filter((one) => !now.some((finding) => key(finding) === one));
+        expect(evaluation.rules[0]?.since).toEqual({ new: fresh.length, fixed: gone.length, before: old.length });
         if (evaluation.verdict !== 'fail' || fresh.length === 0) return;
         expect(evaluation.wayToGreen?.of).toBe(fresh.length);
         const shown = new Set(

@@ -144,6 +144,19 @@ describe('an evaluation narrowed to images', () => {
     expect(evaluation).toMatchObject({ verdict: 'undetermined', rules: [{ count: 1 }] });
   });
 
+  test.each([undefined, ''])('is undetermined where a row does not say of which version it is: %j', (version) => {
+    const row = { ...vul('app', '1'), severity: 'Critical', image_version: version };
+    const judged = (image: string) =>
+      evaluate('rules:\n  - {id: r, on: vulnerabilities, min_severity: High, max: 1}\n', {
+        findings: { vulnerabilities: [vul('app', '1'), row] },
+        options: { images: [parseImagePattern(image)] },
+      });
+    expect(judged('app:1')).toMatchObject({ verdict: 'undetermined', reasons: [{ kind: 'rule-unevaluable' }] });
+    expect(judged('ap*:1')).toMatchObject({ verdict: 'undetermined' });
+    // All versions are meant.
+    expect(judged('app')).toMatchObject({ verdict: 'fail', rules: [{ count: 2 }] });
+  });
+
   test('is undetermined where a row does not say of which image it is', () => {
     const evaluation = evaluate('rules:\n  - {id: high, on: vulnerabilities, max: 1}\n', {
       findings: { vulnerabilities: [vul('app', '1'), { severity: 'High', vulnerability: 'CVE-1' }] },

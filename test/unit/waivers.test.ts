@@ -44,8 +44,9 @@ describe('a waiver granted for so many findings', () => {
     expect(waivers).toMatchObject([{ status: 'over-broad', count: 4, maxFindings: 3 }]);
   });
 
-  test('waives nothing either where the rule holds all the same', () => {
-    expect(judge(4, 10)).toMatchObject({ verdict: 'pass', rules: [{ count: 4, waived: 0 }] });
+  test('is an error of the gate also where the rule would hold all the same', () => {
+    expect(judge(4, 10)).toMatchObject({ verdict: 'fail', rules: [{ status: 'fail', count: 4, waived: 0 }] });
+    expect(judge(3, 10)).toMatchObject({ verdict: 'pass' });
   });
 
   test('leaves what another waiver covers as well to that one', () => {
@@ -55,7 +56,8 @@ describe('a waiver granted for so many findings', () => {
       waiver(`where: 'vulnerability == "CVE-0"'`, 'C'),
     ]);
     const { verdict, rules, waivers } = evaluate(text, { findings: { vulnerabilities: vuls(4) } });
-    expect(verdict).toBe('pass');
+    // That A covers too much is an error all the same.
+    expect(verdict).toBe('fail');
     expect(rules[0]?.waivedFindings.map(({ waiver, fields }) => [fields.vulnerability, waiver])).toEqual([
       ['CVE-0', 'C'],
       ['CVE-1', 'B'],
@@ -148,6 +150,12 @@ waivers:
   test.each([
     ['granted: 2026-11-01, expires: 2026-12-01', []],
     ['granted: 2026-11-01T10:00:00Z, expires: 2026-12-01T10:00:00Z', []],
+    [
+      'granted: 2026-11-01T00:00:00Z, expires: 2026-12-02T00:00:00Z',
+      [
+        'p.yaml:7:90: waivers[0].expires: is 31d after granted, and a waiver of a critical rule may last 30d (max_waiver_duration)',
+      ],
+    ],
     [
       'granted: 2026-11-01, expires: 2026-12-02',
       [

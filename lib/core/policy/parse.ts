@@ -133,7 +133,8 @@ function checkDuration(yaml: YamlFile, policy: PolicyFile, waiver: Waiver, i: nu
     return [yaml.issue(['waivers', i], message)];
   }
   // A date holds to the end of its day, and is as many days after another date as the calendar says.
-  const lastsMs = expires - granted - (expires % dayMs === 0 ? dayMs : 0);
+  const isDate = String(looseList(yaml.data, 'waivers')[i]?.expires).length === 10;
+  const lastsMs = expires - granted - (isDate ? dayMs : 0);
   if (lastsMs <= allowedMs) return [];
   const message = `waivers[${i}].expires: is ${formatDuration(lastsMs)} after granted, and ${allowed} (max_waiver_duration)`;
   return [yaml.issue(['waivers', i, 'expires'], message)];

@@ -2,7 +2,7 @@ import type { Evaluation, Reason } from '../core/evaluation.ts';
 import { isoTime } from '../core/render/words.ts';
 import type { Outbox } from './outbox.ts';
 import { type OwnNewsEdges, tellEach } from './own-news.ts';
-import type { StateStore } from './state.ts';
+import { type StateStore, StoreError } from './state.ts';
 
 /** That an undetermined verdict was let through. */
 export interface Bypass {
@@ -10,11 +10,15 @@ export interface Bypass {
   readonly cluster: string;
   readonly atMs: number;
   readonly reasons: readonly Reason[];
+  /** When a scan told of it first; absent: none did yet. */
+  readonly toldMs?: number;
 }
 
 const group = 'bypasses';
-/** How long a scan tells of it. */
+/** How long a scan that has told of it still does. */
 const toldForMs = 86_400_000;
+/** Of one cluster at once. */
+const mostTold = 20;
 
 /** Write down that a deploy was let through. @throws {StoreError} it could not be, so that it must not be */
 export async function bypassed(
@@ -24,28 +28,40 @@ export async function bypassed(
   nowMs: number,
 ): Promise<void> {
   const value: Bypass = { cluster, atMs: nowMs, reasons: reasons.slice(0, 10) };
-  for (let n = 0; n < 100; n++) {
-    const record = { key: `${cluster}/${nowMs}/${n}`, value, expiresAtMs: nowMs + toldForMs };
-    if ((await store.put(group, record, 0, nowMs)) !== undefined) return;
+  // It stays until a scan has told of it, however late that comes.
+  for (let n = 0; n < 1_000; n++) {
+    if ((await store.put(group, { key: `${cluster}/${nowMs}/${n}`, value }, 0, nowMs)) !== undefined) return;
   }
+  throw new StoreError('that a deploy was let through could not be written down');
 }
 
-/** Tell of deploys that were let through in the last day, and when there were no more. */
+/** Tell of deploys that were let through and not told of for a day yet, and when there were no more. */
 export async function tellBypasses(edges: OwnNewsEdges, outbox: Outbox, nowMs: number): Promise<void> {
-  const bypasses = (await edges.store.load(group, '', nowMs)).map(({ value }) => value as Bypass);
-  const clusters = [...new Set(bypasses.map(({ cluster }) => cluster))];
+  const { store } = edges;
+  const records = (await store.load(group, '', nowMs)).map((record) => ({ ...record, bypass: record.value as Bypass }));
+  const current = records.filter(({ bypass }) => nowMs - (bypass.toldMs ?? nowMs) < toldForMs);
+  const clusters = [...new Set(current.map(({ bypass }) => bypass.cluster))];
   const reasons = clusters.map((cluster) => {
-    const ofCluster = bypasses.filter((one) => one.cluster === cluster);
+    const ofCluster = current.map(({ bypass }) => bypass).filter((one) => one.cluster === cluster);
     return [`gate of ${cluster}`, reasonsOf(cluster, ofCluster)] as const;
   });
   await tellEach(edges, outbox, 'gates', new Map(reasons), nowMs);
+  // Now that it is an alert, which stays owed until it was heard.
+  for (const { key, version, bypass } of records) {
+    if (bypass.toldMs !== undefined) continue;
+    const value: Bypass = { ...bypass, toldMs: nowMs };
+    await store.put(group, { key, value, expiresAtMs: nowMs + 2 * toldForMs }, version, nowMs);
+  }
 }
 
+/** One for each deploy, the last ones. */
 function reasonsOf(cluster: string, bypasses: readonly Bypass[]): readonly Reason[] {
-  const last = bypasses.toSorted((a, b) => a.atMs - b.atMs).at(-1);
-  if (last === undefined) return [];
-  const times = bypasses.length === 1 ? 'a deploy' : `${bypasses.length} deploys`;
-  const why = last.reasons.map(({ message }) => message).join('; ');
-  const message = `${times} to ${cluster} went through on an undetermined verdict (on-undetermined: pass), the last at ${isoTime(last.atMs)}: ${why}`;
-  return [{ kind: 'gate-bypassed', message }];
+  return bypasses
+    .toSorted((a, b) => b.atMs - a.atMs)
+    .slice(0, mostTold)
+    .map(({ atMs, reasons }) => {
+      const why = reasons.map(({ message }) => message).join('; ');
+      const message = `a deploy to ${cluster} went through on an undetermined verdict (on-undetermined: pass) at ${isoTime(atMs)}: ${why}`;
+      return { kind: 'gate-bypassed', message };
+    });
 }

@@ -187,39 +187,27 @@ async function live({ source, row }: Found, judging: Judging): Promise<Evaluatio
   const { policy, nowMs, request, edges, signal } = judging;
   const previous = await previousOf(source, row, judging);
   const options = optionsOf(request, previous);
-  let made: Evaluation | undefined;
-  const judgeNow = async () => {
-    made = await judgeCluster(source.reports, row, { policy, nowMs, readReport: edges.readReport, options }, signal);
-    return kept(made, signal?.aborted ? 0 : edges.freshMs);
+  const judgeNow = () =>
+    judgeCluster(source.reports, row, { policy, nowMs, readReport: edges.readReport, options }, signal);
+  if (row.reportId === undefined) return retimed(await judgeNow(), judging);
+  const key = evaluationKey(source.name, row, policy, nowMs, options);
+  const work = async () => {
+    const made = await judgeNow();
+    return kept(made, signal?.aborted ? 0 : edges.freshMs, options.track === 'baseline');
   };
-  const fresh = async () => {
-    const { value } = await judgeNow();
-    return retime(made ?? value, policy, nowMs, request) ?? value;
-  };
-  // What a baseline is made of is not kept.
-  const isPlain = request.forBaseline !== true && (previous === undefined || previous.baseline !== undefined);
-  if (!isPlain || row.reportId === undefined) return remember(await fresh(), previous, judging);
-  const key = evaluationKey(source.name, row, policy, options);
-  let value: Evaluation;
+  let found: Evaluation;
   try {
-    ({ value } = await edges.shared.once(key, judgeNow, signal));
+    ({ value: found } = await edges.shared.once(key, work, signal));
   } catch (error) {
     const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
     return nothing(cluster, [undeterminedBy(error, source.name, signal).reason], judging);
   }
-  const known = retime(made ?? value, policy, nowMs, request);
-  return remember(known ?? (await renewed(key, fresh, edges)), previous, judging);
+  const answered = retime(found, policy, nowMs, request) ?? retimed(await judgeNow(), judging);
+  return remember(answered, previous, { source, row }, judging);
 }
 
-/** A waiver has ended or begun since the report was read. */
-async function renewed(
-  key: string,
-  fresh: () => Promise<Evaluation>,
-  { shared, freshMs }: GateEdges,
-): Promise<Evaluation> {
-  const evaluation = await fresh();
-  await shared.leave(key, kept(evaluation, freshMs));
-  return evaluation;
+function retimed(evaluation: Evaluation, { policy, nowMs, request }: Judging): Evaluation {
+  return retime(evaluation, policy, nowMs, request) ?? evaluation;
 }
 
 /** By what was worked out before HSS could not be asked any more. */
@@ -227,7 +215,7 @@ async function stored({ source, row }: Found, reason: Reason, judging: Judging):
   const { policy, nowMs, request, edges } = judging;
   const previous = await previousOf(source, row, judging);
   const known = await edges.shared.recall<Evaluation>(
-    evaluationKey(source.name, row, policy, optionsOf(request, previous)),
+    evaluationKey(source.name, row, policy, nowMs, optionsOf(request, previous)),
   );
   const answered = known && retime(known.value, policy, nowMs, request);
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
@@ -242,23 +230,38 @@ async function previousOf(source: WatchedSource, row: ClusterRow, judging: Judgi
   const { policy, nowMs, request, edges } = judging;
   if (request.baseline !== 'previous') return undefined;
   const images = (request.images ?? []).map(({ text }) => text);
-  return loadPrevious(usable(edges), previousKey(source.name, row.clusterId, policy.name, images), nowMs);
+  return loadPrevious(
+    usable(edges),
+    previousKey(source.name, row.clusterId, policy.name, images, request.strict === true),
+    nowMs,
+  );
 }
 
 /** Only what passes, or what is the first, is what later results are compared with: debt never grows unseen. */
-async function remember(evaluation: Evaluation, previous: Previous | undefined, judging: Judging): Promise<Evaluation> {
+async function remember(
+  evaluation: Evaluation,
+  previous: Previous | undefined,
+  { source, row }: Pick<Found, 'source' | 'row'>,
+  judging: Judging,
+): Promise<Evaluation> {
   if (previous === undefined) return evaluation;
   const { policy, nowMs, request, edges } = judging;
-  const said = (message: string) => ({ ...evaluation, notes: [{ message }, ...evaluation.notes] });
   const first = previous.baseline === undefined;
   if (!first && evaluation.verdict !== 'pass') return evaluation;
   const images = (request.images ?? []).map(({ text }) => text);
   const baseline = baselineOf(evaluation, policy.rules, images);
   const isKept = baseline !== undefined && (await keepPrevious(usable(edges), previous, baseline, nowMs));
+  if (isKept) {
+    // Compared with itself from now on: whoever asks again gets what was found now.
+    const next = optionsOf(request, { ...previous, baseline });
+    const { value } = kept({ ...evaluation, evaluatedAtMs: nowMs }, 0);
+    if (!first) await edges.shared.leave(evaluationKey(source.name, row, policy, nowMs, next), { value, freshMs: 0 });
+  }
   if (!first) return evaluation;
-  return isKept
-    ? said('there was no earlier result to compare with, so all findings count; from now on this one is it')
-    : said('there is no earlier result to compare with, so all findings count; this one cannot be it');
+  const message = isKept
+    ? 'there was no earlier result to compare with, so all findings count; from now on this one is it'
+    : 'there is no earlier result to compare with, so all findings count; this one cannot be it';
+  return { ...evaluation, notes: [{ message }, ...evaluation.notes] };
 }
 
 /** A source that could not be looked at may have a cluster of the same name: the one that passes may be the wrong one. */

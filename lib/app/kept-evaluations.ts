@@ -15,10 +15,16 @@ export function evaluationKey(
   source: string,
   { clusterId, reportId, scannedAtMs }: ClusterRow,
   policy: Policy,
-  { images, strict, baseline }: EvaluateOptions = {},
+  nowMs: number,
+  { images, strict, baseline, track }: EvaluateOptions = {},
 ): string {
   const wanted = images?.map(({ text }) => text).sort();
-  const question = JSON.stringify([policy.digest, wanted ?? null, strict === true, baseline ?? null]);
+  // A waiver that ends or begins makes it another question.
+  const inForce = policy.waivers
+    .filter(({ granted, expires }) => expires > nowMs && (granted ?? 0) <= nowMs)
+    .map(({ id }) => id);
+  const asked = [wanted ?? null, strict === true, baseline ?? null, track ?? null];
+  const question = JSON.stringify([policy.digest, inForce, ...asked]);
   const report = JSON.stringify([source, clusterId, reportId ?? null, scannedAtMs ?? null]);
   return `evaluation/${hash('sha256', `${report} ${question}`, 'hex').slice(0, 40)}`;
 }
@@ -35,10 +41,11 @@ const doubtful: ReadonlySet<ReasonKind> = new Set([
 /**
  * To be kept: without what alert memory asked for.
  * @param doubtfulFreshMs how long it stands in for another try at what could not be read
+ * @param isForBaseline what a baseline is made of is kept too
  */
-export function kept(evaluation: Evaluation, doubtfulFreshMs: number): Shareable<Evaluation> {
+export function kept(evaluation: Evaluation, doubtfulFreshMs: number, isForBaseline = false): Shareable<Evaluation> {
   const { seen: _seen, ...rest } = evaluation;
-  const value = { ...rest, rules: evaluation.rules.map(withoutTracking) };
+  const value = { ...rest, rules: isForBaseline ? evaluation.rules : evaluation.rules.map(withoutTracking) };
   const isDoubtful = evaluation.reasons.some(({ kind }) => doubtful.has(kind));
   return { value, freshMs: isDoubtful ? doubtfulFreshMs : anyAge };
 }

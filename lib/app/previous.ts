@@ -18,8 +18,16 @@ const group = 'baselines';
 /** What a record may hold, less what stands beside it. */
 const largestGzip = 340 * 1024;
 
-export function previousKey(source: string, clusterId: string, policyName: string, images: readonly string[]): string {
-  return `${source}/${clusterId}/${policyName}/${textNumber(JSON.stringify([...images].sort())).toString(16)}`;
+/** A result that was lenient is not what a strict one is compared with. */
+export function previousKey(
+  source: string,
+  clusterId: string,
+  policyName: string,
+  images: readonly string[],
+  strict: boolean,
+): string {
+  const question = textNumber(JSON.stringify([[...images].sort(), strict])).toString(16);
+  return `${source}/${clusterId}/${policyName}/${question}`;
 }
 
 export async function loadPrevious(store: StateStore, key: string, nowMs: number): Promise<Previous> {

@@ -303,6 +303,11 @@ function expiryOf({ waivers }: Evaluation, ruleId: string): number | undefined {
 }
 
 /** The alert that a cluster cannot be judged, which lasts as long as there is any reason. */
+/** Deploys that were let through are told one by one; other reasons may say the same in other words. */
+function identityOf({ kind, message }: Reason): string {
+  return kind === 'gate-bypassed' ? message : kind;
+}
+
 function followReasons(
   before: Alert | undefined,
   reasons: readonly Reason[],
@@ -331,8 +336,8 @@ function followReasons(
     count: reasons.length,
     max: 0,
     waived: 0,
-    identities: [...new Set(reasons.map(({ kind }) => textNumber(kind)))].sort((a, b) => a - b),
-    distinct: new Set(reasons.map(({ kind }) => kind)).size,
+    identities: [...new Set(reasons.map((reason) => textNumber(identityOf(reason))))].sort((a, b) => a - b),
+    distinct: new Set(reasons.map(identityOf)).size,
     worst: [],
     scannedAtMs,
     policyDigest: evaluation.policy.digest,

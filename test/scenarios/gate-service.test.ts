@@ -102,6 +102,32 @@ describe('fifty pipelines that ask at once', () => {
     }, 60_000);
   });
 
+  test('cost one report call also where they compare with a previous result for the first time', async () => {
+    const instances = await Promise.all(Array.from({ length: 20 }, () => open({ clock: shortWaits })));
+    const ask = (app: App) => app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs);
+    const answers = await Promise.all(instances.map(ask));
+    expect(calls(world.hss, 'report')).toBe(1);
+    expect(new Set(answers.map(({ verdict }) => verdict))).toEqual(new Set(['fail']));
+    expect((await ask(instances[0] as App)).verdict).toBe('pass');
+  }, 60_000);
+
+  test('cost one report call after a waiver that counts has expired, and one pipeline’s age is not that of all', async () => {
+    const { writeFile } = await import('node:fs/promises');
+    const until = new Date(worldNowMs + hourMs).toISOString().replace('.000', '');
+    const waiver = `waivers:\n  - {id: W, rule: no-high, reason: x, owner: y, expires: "${until}"}\n`;
+    await writeFile(`${world.folder}/production.yaml`, `${worldPolicy}${waiver}`);
+    const app = await open();
+    await app.gate({ cluster: 'prod-us' }, worldNowMs);
+    const later = worldNowMs + 2 * hourMs;
+    const hurried = await app.gate({ cluster: 'prod-us', maxReportAgeMs: 1 }, later);
+    expect(hurried.reasons.map(({ kind }) => kind)).toEqual(['report-stale']);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => app.gate({ cluster: 'prod-us' }, later)));
+    expect(calls(world.hss, 'report')).toBe(2);
+    await world.forget();
+    const fresh = renderJson(await (await open()).gate({ cluster: 'prod-us' }, later));
+    expect(new Set(answers.map(renderJson))).toEqual(new Set([fresh]));
+  }, 60_000);
+
   test('stay within five calls a minute where each asks something else, and none of them hangs', async () => {
     const throttling = await startHss({
       clusters: worldClusters(),
@@ -294,7 +320,60 @@ describe('compared with the previous result', () => {
   });
 });
 
+test('a lenient result is not what a strict one is compared with', async () => {
+  const { writeFile } = await import('node:fs/promises');
+  await writeFile(
+    `${world.folder}/production.yaml`,
+    'version: 1\nname: production\nrules:\n  - {id: w, on: vulnerabilities, max: 0, enforce: warn}\n',
+  );
+  const app = await open({ freshMs: 0 });
+  const ask = (strict: boolean) => app.gate({ cluster: 'prod-us', baseline: 'previous', strict }, worldNowMs);
+  for (const strict of [true, false]) await ask(strict);
+  rescan('prod-us', worldNowMs - 1000, (report) => {
+    const [row] = report.local_image_vul_list;
+    const list = [...report.local_image_vul_list, { ...row, vul_name: 'CVE-2099-1' }];
+    return { local_image_vul_list: list as WireReport['local_image_vul_list'], local_image_vul_num: list.length };
+  });
+  expect((await ask(true)).verdict).toBe('fail');
+  expect((await ask(false)).verdict).toBe('pass');
+  expect((await ask(true)).verdict).toBe('fail');
+});
+
+test('a question with the previous result is answered when HSS is down, too', async () => {
+  const app = await open({ freshMs: 0 });
+  const ask = (ms = 0) => app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs + ms);
+  await ask();
+  expect((await ask(1)).verdict).toBe('pass');
+  world.hss.fail({ kind: 'status', status: 503 }, { api: 'list', times: 8 });
+  expect(await ask(2)).toMatchObject({ verdict: 'pass', stored: { reason: { kind: 'source-unreachable' } } });
+});
+
 describe('an undetermined verdict that is let through', () => {
+  test('is told by the next scan, however late that comes, and each time anew', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.scan(worldNowMs);
+    const before = world.slack.received.length;
+    const through = (ms: number) =>
+      app.gate({ cluster: 'prod-eu', maxReportAgeMs: 1, letUndetermined: true }, worldNowMs + ms);
+    const told = () =>
+      world.slack.received
+        .slice(before)
+        .map(({ json }) => JSON.stringify(json))
+        .filter((text) => text.includes('gate of prod-eu') && text.includes('went through'));
+    await through(hourMs);
+    await app.scan(worldNowMs + 60 * hourMs);
+    expect(told()).toHaveLength(1);
+    for (const hours of [61, 63, 65]) {
+      await through(hours * hourMs);
+      await app.scan(worldNowMs + (hours + 1) * hourMs);
+    }
+    expect(told()).toHaveLength(4);
+    // Of a clock that is behind.
+    await through(-1000 * hourMs);
+    await app.scan(worldNowMs + 67 * hourMs);
+    expect(told()).toHaveLength(5);
+  });
+
   test('is written down, told by the next scan, and told to be over a day later', async () => {
     const app = await open({ freshMs: 0 });
     await app.scan(worldNowMs);

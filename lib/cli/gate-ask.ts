@@ -32,7 +32,7 @@ export async function judgeFile(values: GateValues, asked: Local, nowMs: number,
     const evaluation = await judgeReport(body, judged, { onProgress: shown.update });
     const isLetThrough = letUndetermined === true && evaluation.verdict === 'undetermined';
     return {
-      evaluation: isLetThrough ? { ...evaluation, isLetThrough } : evaluation,
+      evaluation: isLetThrough ? { ...evaluation, isLetThrough, isUnrecorded: true } : evaluation,
       policyFile: repositoryPath(policyFile, terminal.env),
       rules: policy.rules,
     };
@@ -57,7 +57,7 @@ export async function askLive(values: GateValues, asked: Local, nowMs: number, t
 
 /** A deployed gate. Its client is loaded only here. @throws {InputError} @throws {RemoteError} */
 export async function askRemote(values: GateValues, asked: Common, nowMs: number, terminal: Terminal): Promise<Judged> {
-  refuse(values, 'with --function or --url', ['report', 'config', 'write-baseline']);
+  refuse(values, 'with --function or --url', ['report', 'config', 'write-baseline', 'now']);
   const { cluster = '', source, policy, image: images, function: name, url, region, qualifier, baseline } = values;
   if (name !== undefined && url !== undefined) throw new InputError('gate: needs --function or --url, and not both');
   if (baseline !== undefined && baseline !== 'previous')

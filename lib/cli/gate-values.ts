@@ -18,6 +18,7 @@ export interface GateValues {
   readonly 'write-baseline'?: string | undefined;
   readonly 'max-age'?: string | undefined;
   readonly strict?: boolean | undefined;
+  readonly now?: string | undefined;
   readonly 'on-undetermined'?: string | undefined;
 }
 

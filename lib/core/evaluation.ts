@@ -200,6 +200,8 @@ export interface Evaluation {
   readonly stored?: { readonly atMs: number; readonly reason: Reason };
   /** Undetermined, and let through all the same, as whoever asked wanted. */
   readonly isLetThrough?: true;
+  /** That is written down nowhere, since there is no state. */
+  readonly isUnrecorded?: true;
   readonly rules: readonly RuleResult[];
   readonly reasons: readonly Reason[];
   readonly notes: readonly Note[];

@@ -1,5 +1,6 @@
+import { parseDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
-import { type Evaluation, httpStatuses, type Reason } from '../core/evaluation.ts';
+import { type Evaluation, httpStatuses, type Reason, verdictOf } from '../core/evaluation.ts';
 import { terminalText } from '../core/render/escape.ts';
 import { listNames } from '../core/report.ts';
 import { parseResult } from '../core/result.ts';
@@ -46,6 +47,8 @@ export function readAnswer(
     const expected = evaluation.isLetThrough ? httpStatuses.pass : httpStatuses[evaluation.verdict];
     if (status !== expected)
       throw new RemoteError(`${gate}: answered ${status}, and a verdict that is none: ${evaluation.verdict}`);
+    const odd = contradiction(evaluation, request, nowMs);
+    if (odd !== undefined) throw new RemoteError(`${gate}: ${odd}`);
     const { id, name } = evaluation.cluster;
     if (id !== request.cluster && name !== request.cluster)
       throw new RemoteError(`${gate}: answered about another cluster, ${terminalText(name || id, 100)}`);
@@ -65,6 +68,27 @@ export function readAnswer(
     { kind: status === 429 ? 'source-throttled' : 'source-unreachable', message: `${gate}: ${why}` },
     nowMs,
   );
+}
+
+/** How much clocks may differ, and an answer may take. */
+const skewMs = 15 * 60_000;
+
+/** What in an answer cannot be, or is not what was asked for; whatever it is, it is no pass. */
+function contradiction(evaluation: Evaluation, request: RemoteRequest, nowMs: number): string | undefined {
+  const { verdict, rules, reasons, policy, report, evaluatedAtMs } = evaluation;
+  if (verdictOf(rules, reasons, request.strict === true) !== verdict)
+    return `its verdict, ${verdict}, is not that of its rules and reasons`;
+  if (request.policy !== undefined && policy.name !== request.policy)
+    return `it judged by policy ${terminalText(policy.name, 64)}, and not by ${request.policy}`;
+  if (Math.abs(nowMs - evaluatedAtMs) > skewMs) return 'its answer is of another time, or a clock is wrong';
+  if (verdict !== 'pass') return undefined;
+  if (rules.length === 0) return 'it passes, and judged by no rule';
+  const { scannedAtMs } = report;
+  if (scannedAtMs === undefined) return 'it passes, and does not say of when the report is';
+  const allowedMs = request.max_age === undefined ? undefined : parseDuration(request.max_age);
+  if (allowedMs !== undefined && evaluatedAtMs - scannedAtMs > allowedMs)
+    return 'it passes by a report that is too old';
+  return undefined;
 }
 
 /** Statuses of what stands before the gate. */

@@ -2,6 +2,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import type { Evaluation } from '../core/evaluation.ts';
 import { errorWord } from '../core/text.ts';
 import { type RawAnswer, RemoteError, type RemoteRequest, readAnswer, unanswered } from './answer.ts';
+import { checkRegion, credentialsProblem } from './credentials.ts';
 
 export interface FunctionOptions {
   /** Name or ARN. */
@@ -27,6 +28,7 @@ export async function askFunction(
   nowMs: number,
 ): Promise<Evaluation> {
   const gate = `function ${name}`;
+  checkRegion(region);
   const client = new LambdaClient({
     ...(region !== undefined && { region }),
     maxAttempts: 4,
@@ -38,6 +40,9 @@ export async function askFunction(
     Payload: Buffer.from(JSON.stringify(request)),
   });
   try {
+    const problem = await client.config.credentials().then(() => undefined, credentialsProblem);
+    if (problem !== undefined)
+      return unanswered(request, { kind: 'source-unreachable', message: `${gate}: ${problem}` }, nowMs);
     const { FunctionError, Payload } = await client.send(command, { abortSignal: AbortSignal.timeout(totalMs) });
     const text = Buffer.from(Payload ?? []).toString();
     if (FunctionError !== undefined)
@@ -77,7 +82,6 @@ function sdkError(error: unknown): Known | undefined {
     return { kind: 'source-throttled', message: 'it is asked too often at once, and did not answer' };
   if (name === 'ResourceNotFoundException')
     return unreachable('there is no such function: check the name, the region and the account');
-  if (name === 'CredentialsProviderError') return unreachable('there are no AWS credentials to ask it with');
   if (/AccessDenied|UnrecognizedClient|InvalidSignature|ExpiredToken|InvalidClientTokenId/.test(name))
     return unreachable(`the caller may not ask it (${name}): it needs lambda:InvokeFunction`);
   if (status !== undefined) return unreachable(`AWS answered ${status} (${name})`);

@@ -6,6 +6,7 @@ import { InputError } from '../core/errors.ts';
 import type { Evaluation } from '../core/evaluation.ts';
 import { backoffMs, createHttp, type Http, HttpError, readText } from '../http/request.ts';
 import { type RawAnswer, type RemoteRequest, readAnswer, unanswered } from './answer.ts';
+import { checkRegion, credentialsProblem } from './credentials.ts';
 
 export interface UrlOptions {
   readonly url: string;
@@ -31,15 +32,19 @@ export async function askUrl(options: UrlOptions, request: RemoteRequest, nowMs:
   const region =
     options.region ?? /\.lambda-url\.([a-z0-9-]+)\.on\.aws$/.exec(url.hostname)?.[1] ?? options.env.AWS_REGION;
   if (region === undefined) throw new InputError('--url: its host does not tell the region; use --region');
-  const signer = new SignatureV4({ service: 'lambda', region, credentials: defaultProvider(), sha256: Sha256 });
+  checkRegion(region);
+  const credentials = await defaultProvider()().catch((error: Error) => credentialsProblem(error));
+  if (typeof credentials === 'string') {
+    return unanswered(request, { kind: 'source-unreachable', message: `${gate}: ${credentials}` }, nowMs);
+  }
+  const signer = new SignatureV4({ service: 'lambda', region, credentials, sha256: Sha256 });
   const http = createHttp();
   try {
     const answer = await ask(url, JSON.stringify(request), signer, http, options);
     return readAnswer(answer, request, gate, nowMs);
   } catch (error) {
-    const reason = error instanceof HttpError ? error.message : noCredentials(error);
-    if (reason === undefined) throw error;
-    return unanswered(request, { kind: 'source-unreachable', message: `${gate}: ${reason}` }, nowMs);
+    if (!(error instanceof HttpError)) throw error;
+    return unanswered(request, { kind: 'source-unreachable', message: `${gate}: ${error.message}` }, nowMs);
   } finally {
     await http.close();
   }
@@ -93,11 +98,6 @@ async function post(url: URL, body: string, signer: SignatureV4, http: Http, clo
   );
   const response = await http.send({ method: 'POST', url, headers, body, timeouts });
   return { status: response.status, body: await readText(response.body, largestAnswer) };
-}
-
-function noCredentials(error: unknown): string | undefined {
-  const isIt = error instanceof Error && error.name === 'CredentialsProviderError';
-  return isIt ? 'there are no AWS credentials to ask it with' : undefined;
 }
 
 /** As the signer wants it. */

@@ -1,6 +1,8 @@
 import { createHash, createHmac } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { answerGate } from '../../functions/gate.ts';
 import { createInstance } from '../../functions/instance.ts';
@@ -242,6 +244,32 @@ describe.each(ways)('asked by %s', (way, to) => {
     }
   });
 
+  test('never passes by an answer that contradicts itself or what was asked', async () => {
+    const { stdout: failing } = await ask('prod-us', '--format', 'json');
+    const { stdout: passing } = await ask('prod-eu', '--format', 'json');
+    const edited = (text: string, edit: (result: ReturnType<typeof JSON.parse>) => void) => {
+      const result = JSON.parse(text);
+      edit(result);
+      return JSON.stringify(result);
+    };
+    const reason = { kind: 'report-stale', message: 'it is old', rules: [] };
+    const answers: [string, string, RegExp, string[]?][] = [
+      ['prod-us', edited(failing, (it) => Object.assign(it, { verdict: 'pass' })), /is not that of its rules/],
+      ['prod-eu', edited(passing, (it) => it.reasons.push(reason)), /is not that of its rules/],
+      ['prod-eu', edited(passing, (it) => Object.assign(it, { rules: [] })), /judged by no rule/],
+      ['prod-eu', passing, /by policy production, and not by strict/, ['--policy', 'strict']],
+      ['prod-eu', edited(passing, (it) => Object.assign(it, { evaluated_at: '2025-01-01T00:00:00Z' })), /another time/],
+      ['prod-eu', edited(passing, (it) => Object.assign(it.report, { scanned_at: null })), /of when the report is/],
+      ['prod-eu', passing, /a report that is too old/, ['--max-age', '1s']],
+    ];
+    for (const [cluster, body, says, more = []] of answers) {
+      aws.script.push(way === '--function' ? { payload: { statusCode: 200, body } } : { status: 200, body });
+      const ran = await ask(cluster, ...more);
+      expect(ran).toMatchObject({ code: 4, stdout: '' });
+      expect(ran.stderr).toMatch(says);
+    }
+  });
+
   test('never passes by a failing verdict that is said to be let through', async () => {
     const { stdout: failing } = await ask('prod-us', '--format', 'json');
     const body = failing.replace('"rules"', '"let_through": true, "rules"');
@@ -264,6 +292,19 @@ describe.each(ways)('asked by %s', (way, to) => {
     const ran = await ask('prod-eu');
     expect(ran.code).toBe(2);
     expect(ran.stdout).toContain('there are no AWS credentials');
+  });
+
+  test('is undetermined where credentials cannot be had, and quotes nothing of how', async () => {
+    for (const name of Object.keys(keys)) vi.stubEnv(name, '');
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    const file = join(world.folder, 'aws-config');
+    writeFileSync(file, '[default]\ncredential_process = echo canary-of-a-helper; exit 1\n');
+    vi.stubEnv('AWS_CONFIG_FILE', file);
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nowhere');
+    const ran = await ask('prod-eu', '--on-undetermined', 'pass');
+    expect(ran.code).toBe(2);
+    expect(ran.stdout).toContain('there are no AWS credentials');
+    expect(ran.stdout + ran.stderr).not.toContain('canary-of-a-helper');
   });
 });
 
@@ -319,6 +360,9 @@ test.each([
   [['--url', 'https://example.com', '--qualifier', 'x'], '--qualifier does not go with --url'],
   [['--url', 'https://example.com'], 'use --region'],
   [['--region', 'x'], '--region does not go without --function or --url'],
+  [['--function', 'f', '--region', 'example.com/'], '--region: has to be a region of AWS'],
+  [['--url', 'https://example.com', '--region', 'eu west'], '--region: has to be a region of AWS'],
+  [['--function', 'f', '--now', '2026-11-24T08:00:00Z'], '--now does not go with --function or --url'],
 ])('%s is refused', async (more, says) => {
   vi.stubEnv('AWS_REGION', '');
   const ran = await command(['gate', '--cluster', 'c', ...more]);

@@ -31,7 +31,9 @@ export function renderGithub(evaluation: Evaluation, options: FileOptions): stri
     if (room[annotation.kind]-- > 0) commands.push(command(annotation, options));
     else left[annotation.kind]++;
   }
-  const passed = evaluation.isLetThrough ? [`::warning title=let through::${commandMessage(letThrough)}`] : [];
+  const passed = evaluation.isLetThrough
+    ? [`::warning title=let through::${commandMessage(letThrough(evaluation))}`]
+    : [];
   const lines = [headline(evaluation), ...passed, ...commands, ...restLine(left)];
   return `${lines.join('\n')}\n`;
 }

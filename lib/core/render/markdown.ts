@@ -51,7 +51,7 @@ function headline(evaluation: Evaluation): string {
   const ageMs = report.ageSeconds === undefined ? undefined : report.ageSeconds * 1000;
   return [
     `## ${verdictSigns[verdict]} ${verdict.toUpperCase()}: ${subject}`,
-    ...(evaluation.isLetThrough ? [`> **${letThrough}**`] : []),
+    ...(evaluation.isLetThrough ? [`> **${letThrough(evaluation)}**`] : []),
     `${capital(summaryOf(evaluation))}; ${reportAge(report.scannedAtMs, ageMs)}.`,
   ].join('\n\n');
 }

@@ -119,7 +119,9 @@ function invocationOf(evaluation: Evaluation, leftOut: LeftOut) {
     exitCodeDescription: verdict,
     ...(endTimeUtc !== null && /^\d{4}-/.test(endTimeUtc) && { endTimeUtc }),
     toolExecutionNotifications: notifications([
-      ...(evaluation.isLetThrough ? [{ id: 'let-through', level: 'warning' as const, text: letThrough }] : []),
+      ...(evaluation.isLetThrough
+        ? [{ id: 'let-through', level: 'warning' as const, text: letThrough(evaluation) }]
+        : []),
       ...reasons.map(({ kind, message, rules }) => ({
         id: kind,
         level: 'error' as const,

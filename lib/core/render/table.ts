@@ -43,7 +43,7 @@ export function renderTable(evaluation: Evaluation, { colour, columns }: TableOp
   const subject = `${safe(clusterOf(evaluation))} by policy ${safe(evaluation.policy.name || '(unnamed)')}`;
   put(`${style(verdict, verdictColours[evaluation.verdict])} ${subject}: ${summaryOf(evaluation)}`);
   if (evaluation.isLetThrough) {
-    put(style(letThrough, 'yellow'));
+    put(style(letThrough(evaluation), 'yellow'));
   }
   put(reportLine(evaluation));
 

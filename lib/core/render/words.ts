@@ -182,8 +182,10 @@ export function groupKey({
 }
 
 /** Of an undetermined verdict that passes all the same. */
-export const letThrough =
-  'LET THROUGH by on-undetermined: pass. Nobody knows whether this is fine; the next scan tells of it.';
+export function letThrough({ isUnrecorded }: Evaluation): string {
+  const then = isUnrecorded ? 'of a report at hand nothing is written down' : 'the next scan tells of it';
+  return `LET THROUGH by on-undetermined: pass. Nobody knows whether this is fine; ${then}.`;
+}
 
 export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);

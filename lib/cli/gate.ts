@@ -1,5 +1,5 @@
-import { open, readFile, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { access, constants, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { baselineOf, parseBaseline, renderBaseline } from '../core/baseline.ts';
 import { InputError } from '../core/errors.ts';
 import { exitCodes } from '../core/evaluation.ts';
@@ -32,6 +32,7 @@ portcullis gate --url URL --cluster NAME         the same, by its function URL
   --max-age TIME    how old a report may be, in place of the policy's max_report_age: 26h, 7d
   --strict          broken rules that only warn fail the verdict
   --on-undetermined pass  let an undetermined verdict through with exit code 0; the next scan tells of it
+                    (of a report at hand nothing is written down)
   --now TIME        judge as of this time: 2026-11-24T08:00:00Z
 
 Exit code: 0 pass, 1 fail, 2 undetermined, 3 invalid input, 4 internal error.
@@ -65,7 +66,9 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   const outs = (values.out ?? []).map(parseOut);
   const renderOuts = await Promise.all(outs.map((out) => loadFormat(out.format)));
   const written = [...outs.map(({ file }) => ['--out', file] as const), ...baselineOut(values)];
-  await checkWritable(written, [values.report, values.policy, values.baseline, values.config]);
+  await checkWritable(written, [values.report, values.policy, values.config, values.baseline], values.baseline);
+  // What an earlier run wrote must not be taken for the verdict of this one.
+  await Promise.all(outs.map(({ file }) => removeFile(file)));
   const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
 
   const { evaluation, policyFile, rules } = await judge(values, nowMs, terminal);
@@ -98,22 +101,30 @@ function baselineOut(values: GateValues): (readonly [string, string])[] {
 async function checkWritable(
   written: readonly (readonly [string, string])[],
   read: readonly (string | undefined)[],
+  baseline: string | undefined,
 ): Promise<void> {
   const sources = new Set(read.flatMap((file) => (file === undefined ? [] : [resolve(file)])));
   const seen = new Set<string>();
   for (const [option, file] of written) {
     const path = resolve(file);
     // A baseline may be renewed in place.
-    if (option === '--out' && sources.has(path))
-      throw new InputError(`${option} ${file}: would write over what is read`);
+    const isRenewed = option === '--write-baseline' && baseline !== undefined && resolve(baseline) === path;
+    if (sources.has(path) && !isRenewed) throw new InputError(`${option} ${file}: would write over what is read`);
     if (seen.has(path)) throw new InputError(`${option} ${file}: is written twice`);
     seen.add(path);
     try {
-      await (await open(file, 'a')).close();
+      const there = await stat(path).catch(() => undefined);
+      if (there?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+      await access(there === undefined ? dirname(path) : path, constants.W_OK);
     } catch (error) {
       throw unwritable(option, file, error);
     }
   }
+}
+
+/** A pipe or a terminal stays. */
+async function removeFile(file: string): Promise<void> {
+  if ((await stat(file).catch(() => undefined))?.isFile()) await rm(file);
 }
 
 async function write(option: string, file: string, text: string): Promise<void> {

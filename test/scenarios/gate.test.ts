@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -352,6 +352,14 @@ describe('output', () => {
     expect(readFileSync(example, 'utf8')).toBe(before);
   });
 
+  test('that an earlier run left is not taken for the verdict of one that gave none', async () => {
+    const file = write('old.json', '{"verdict":"pass"}');
+    const broken = policyFile('  - {id: r, on: nothing, max: 0}');
+    const ran = await command(['gate', '--report', example, '--policy', broken, '--out', `json=${file}`]);
+    expect(ran).toMatchObject({ code: 3, stdout: '' });
+    expect(existsSync(file)).toBe(false);
+  });
+
   test('of one file for two formats is refused', async () => {
     const file = join(world.folder, 'twice.json');
     const ran = await command([...args, '--out', `json=${file}`, '--out', `sarif=${file}`]);
@@ -445,6 +453,26 @@ describe('a baseline', () => {
       code: 2,
       stderr: 'portcullis: no baseline was written: the report does not suffice\n',
     });
+  });
+
+  test('is renewed in place, and never written over what is read otherwise', async () => {
+    const policy = policyFile('  - {id: r, on: vulnerabilities, max: 0}');
+    const [file, none] = [join(world.folder, 'renewed.json'), join(world.folder, 'not-made.json')];
+    await gate(policy, '--write-baseline', file);
+    const before = readFileSync(file, 'utf8');
+    expect(await gate(policy, '--baseline', file, '--write-baseline', file)).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(file, 'utf8')).toBe(before);
+    const text = readFileSync(policy, 'utf8');
+    const over = await gate(policy, '--write-baseline', policy);
+    expect(over).toMatchObject({
+      code: 3,
+      stderr: `portcullis: --write-baseline ${policy}: would write over what is read\n`,
+    });
+    expect(readFileSync(policy, 'utf8')).toBe(text);
+    expect(await gate(policyFile('  - {id: r, on: nothing, max: 0}'), '--write-baseline', none)).toMatchObject({
+      code: 3,
+    });
+    expect(existsSync(none)).toBe(false);
   });
 
   test.each([

@@ -8,6 +8,8 @@ export interface Told {
   readonly episode: number;
   readonly severity: RuleSeverity;
   readonly count: number;
+  /** Of the worst finding then; absent: findings of its kind have none. */
+  readonly worst?: FindingSeverity;
   readonly identities: readonly number[];
   readonly distinct: number;
   /** When it was told; epoch milliseconds. */
@@ -37,7 +39,7 @@ export type Tried = Readonly<Partial<Record<Alert['state'], Pick<Told, 'episode'
  * - `standing`: as `new`, when it stood already at the first look at the cluster
  * - `waiver-expired`: it fires again, since a waiver expired
  * - `reopened`: it fires again, after it was told to be over
- * - `worse`: more findings, others than before, or a higher severity
+ * - `worse`: more findings, others than before, or a higher severity, of the rule or of a finding
  * - `reminder`: it stands as it was told, for a while
  * - `policy-changed`, `waived`, `resolved`: it is over, and why
  */
@@ -181,8 +183,20 @@ function isWorse(alert: Alert, told: Told): boolean {
   return (
     alert.count > told.count ||
     ruleSeverities.indexOf(alert.severity) < ruleSeverities.indexOf(told.severity) ||
+    hasRisen(alert, told) ||
     newIdentities(alert, told).length > 0
   );
+}
+
+/** Whether there is a finding of a higher severity than the receiver has heard of. */
+export function hasRisen(alert: Alert, told: Told): boolean {
+  const worst = worstOf(alert);
+  return worst !== undefined && told.worst !== undefined && severityRank(worst) < severityRank(told.worst);
+}
+
+/** Findings are named worst first. */
+export function worstOf({ worst }: Alert): FindingSeverity | undefined {
+  return worst[0]?.fields.severity as FindingSeverity | undefined;
 }
 
 /**
@@ -209,7 +223,18 @@ function toldNow(alert: Alert, before: Told | undefined, cause: Cause, keep: num
   const { state, episode, severity, count, distinct } = alert;
   const identities = alert.identities.slice(0, keep);
   const repeats = cause === 'reminder' ? (before?.repeats ?? 0) + 1 : 0;
-  return { state, episode, severity, count, identities, distinct, atMs: nowMs, repeats };
+  const worst = worstOf(alert);
+  return {
+    state,
+    episode,
+    severity,
+    count,
+    ...(worst !== undefined && { worst }),
+    identities,
+    distinct,
+    atMs: nowMs,
+    repeats,
+  };
 }
 
 function triedNow({ episode, severity, count, atMs }: Told) {
@@ -224,6 +249,7 @@ function newsOf(alert: Alert, cause: Cause, told: Told | undefined): string {
     alert.episode,
     alert.count,
     alert.severity,
+    worstOf(alert),
     alert.identities,
     told?.atMs ?? 0,
   ]);

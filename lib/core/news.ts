@@ -1,5 +1,5 @@
 import type { Alert } from './alerts.ts';
-import { newIdentities, type OwedItem } from './deliveries.ts';
+import { hasRisen, newIdentities, type OwedItem, worstOf } from './deliveries.ts';
 import type { NamedFinding } from './named-finding.ts';
 import type { AlertNews, ClusterNews, NewFinding } from './notice.ts';
 
@@ -70,6 +70,9 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
     max,
     waived,
     ...(before !== undefined && { before: before.count }),
+    ...(told?.worst !== undefined &&
+      !isOver &&
+      hasRisen(alert, told) && { risen: { from: told.worst, to: worstOf(alert) ?? '' } }),
     sinceMs,
     ...(backMs !== undefined && { backMs }),
     ...(overMs !== undefined && { overMs }),

@@ -23,6 +23,8 @@ export interface AlertNews {
   readonly waived: number;
   /** How many the receiver was last told of; undefined: it was not. */
   readonly before?: number;
+  /** A finding is of a higher severity than the receiver was told of. */
+  readonly risen?: { readonly from: string; readonly to: string };
   /** When it began to fire; epoch milliseconds. */
   readonly sinceMs: number;
   /** When it came back last, if it was over since; epoch milliseconds. */

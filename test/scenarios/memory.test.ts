@@ -336,6 +336,24 @@ test('of a cluster that the config leaves out receivers hear that nothing is ask
   expect(world.heard()).toEqual(['chat: us reopened r 1']);
 });
 
+test('a finding that is of a higher severity than was told is worse', async () => {
+  const world = scripted({ policy: 'rules:\n  - {id: r, on: vulnerabilities, min_severity: Medium, max: 0}\n' });
+  const say = async (hour: number, severity: string) => {
+    const findings = { vulnerabilities: vuls(1, 2).map((one) => ({ ...one, severity })) };
+    world.clusters.set('prod', { findings, scannedAtMs: startMs + hour * hourMs });
+    await world.run(startMs + hour * hourMs);
+    return world.heard();
+  };
+  await say(0, 'Medium');
+  expect(await say(1, 'High')).toEqual(['chat: prod worse r 2']);
+  expect(world.receivers.get('chat')?.accepted.at(-1)).toMatchObject({
+    news: [{ risen: { from: 'Medium', to: 'High' }, before: 2, count: 2 }],
+  });
+  expect(await say(2, 'High')).toEqual([]);
+  expect(await say(3, 'Medium')).toEqual([]);
+  expect(await say(4, 'Critical')).toEqual(['chat: prod worse r 2']);
+});
+
 describe('two runs at once', () => {
   test('send each message once, whoever is faster', async () => {
     const world = scripted();

@@ -128,11 +128,11 @@ export function ageOf(item: AlertNews, atMs: number): string {
 }
 
 /** `12 → 15 found, 0 allowed, 3 waived` */
-export function numbersOf(item: Pick<AlertNews, 'cause' | 'count' | 'before' | 'max' | 'waived'>): string {
-  const { cause, count, before, max, waived } = item;
+export function numbersOf(item: Pick<AlertNews, 'cause' | 'count' | 'before' | 'max' | 'waived' | 'risen'>): string {
+  const { cause, count, before, max, waived, risen } = item;
   const moved = (cause === 'worse' || cause === 'reminder') && before !== undefined && before !== count;
   const found = `${moved ? `${quantity(before)} → ` : ''}${quantity(count)} found${isOver(cause) ? ' before' : ''}`;
-  return `${found}, ${quantity(max)} allowed${waived > 0 ? `, ${quantity(waived)} waived` : ''}`;
+  return `${found}, ${quantity(max)} allowed${waived > 0 ? `, ${quantity(waived)} waived` : ''}${risen === undefined ? '' : `, up to ${risen.to} (was ${risen.from})`}`;
 }
 
 /** What to call findings that went: of those that are waived it is not known that they are gone. */

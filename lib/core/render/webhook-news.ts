@@ -89,6 +89,7 @@ function alertEntry(item: AlertNews): AlertEntry {
     max,
     waived,
     before: before ?? null,
+    ...(item.risen !== undefined && { risen: item.risen }),
     since: isoTime(item.sinceMs),
     over_at: isoTime(item.overMs),
     held: item.held === undefined ? null : shortName(item.held),

@@ -90,6 +90,9 @@ export const AlertEntry = z
     max: Count,
     waived: Count,
     before: z.nullable(Count).check(is('findings when it was told last')),
+    risen: z
+      .optional(z.strictObject({ from: z.string(), to: z.string() }))
+      .check(is('a finding is of a higher severity than was told')),
     since: Time.check(is('when it began to fire')),
     over_at: Time,
     held: z.nullable(z.string()).check(is('why the newest report does not tell whether it still stands')),

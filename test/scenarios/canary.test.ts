@@ -283,7 +283,7 @@ describe.concurrent('receivers that give everything back', () => {
 
     expect(await world.scanFunction(600)).toMatchObject({ exitCode: 2 });
     const log = world.said.map(({ bytes }) => bytes).join('\n');
-    for (const name of failing) expect(log).toContain(`"not delivered","request":"r-1","receiver":"${name}"`);
+    for (const name of failing) expect(log).toContain(`"not delivered","run":"r-1","receiver":"${name}"`);
     expect((await world.run(['deliveries', 'list'])).stdout).toContain('attempts');
 
     await expectNoCanary(world);

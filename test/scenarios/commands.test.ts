@@ -42,6 +42,31 @@ describe('a silence', () => {
     expect((await heard(31)).join()).toContain('prod-eu');
   });
 
+  test.each([
+    { where: 'true', isHeard: true },
+    { where: 'source == "portcullis"', isHeard: false },
+  ])('where $where mutes what is about ourselves only if it names the source', async ({ where, isHeard }) => {
+    await world.run(['scan']);
+    await world.run([
+      'silence',
+      'add',
+      '--where',
+      where,
+      '--author',
+      'ops',
+      '--comment',
+      'a move',
+      '--for',
+      '30h',
+      ...at(0),
+    ]);
+    const before = world.slack.received.length;
+    expect((await world.run(['scan', ...at(7)])).code).toBe(0);
+    const heard = world.slack.received.slice(before).map(({ json }) => (json as { text: string }).text);
+    expect(heard.join().includes('silence S-')).toBe(isHeard);
+    expect(heard).toHaveLength(isHeard ? 1 : 0);
+  });
+
   test('can be listed and ended', async () => {
     expect((await world.run(['silence', 'list'])).stdout).toBe('there are no silences\n');
     const id = (await world.run([...add, '--for', '7d'])).stdout.slice(0, 10);

@@ -16,7 +16,7 @@ export interface Head {
   readonly verdict: 'pass' | 'fail' | 'undetermined';
   readonly coverage?: Coverage | undefined;
   /** Image versions of this report, and of the one before. */
-  readonly images: readonly number[];
+  readonly images?: readonly number[] | undefined;
   readonly imagesBefore?: readonly number[] | undefined;
 }
 

@@ -11,8 +11,8 @@ import {
   type WaiverResult,
   type WayToGreen,
 } from './evaluation.ts';
-import { imageKey, textNumber } from './fingerprint.ts';
 import { keptIdentities } from './identities.ts';
+import { ImageVersions } from './image-versions.ts';
 import { ImageFilter, type ImagePattern } from './images.ts';
 import type { Policy } from './policy/parse.ts';
 import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
@@ -68,8 +68,7 @@ export class EvaluationFold {
   readonly #rules: readonly RuleFold[];
   readonly #byKind = new Map<FindingKind, RuleFold[]>();
   readonly #since: Comparable | undefined;
-  /** Image versions, when they are tracked. */
-  readonly #images: Set<string> | undefined;
+  readonly #images: ImageVersions | undefined;
   readonly #filter: ImageFilter | undefined;
   /** Vulnerabilities of which it is not known of which image they are. */
   #imageless = 0;
@@ -78,7 +77,7 @@ export class EvaluationFold {
     this.#policy = policy;
     this.#nowMs = nowMs;
     this.#options = options;
-    this.#images = options.track === true ? new Set() : undefined;
+    this.#images = options.track === true ? new ImageVersions() : undefined;
     this.#filter = options.images === undefined ? undefined : new ImageFilter(options.images);
     this.#since = options.baseline && comparable(options.baseline, policy, imageTexts(options));
     this.#rules = policy.rules.map((rule) => {
@@ -97,9 +96,7 @@ export class EvaluationFold {
       if (taken !== true) return;
     }
     for (const rule of this.#byKind.get(kind) ?? []) rule.push(finding);
-    if (kind === 'vulnerabilities' && this.#images !== undefined && this.#images.size < mostImages) {
-      this.#images.add(imageKey(finding));
-    }
+    if (kind === 'vulnerabilities') this.#images?.add(finding);
   }
 
   finish(subject: Subject): Evaluation {
@@ -355,12 +352,8 @@ function baselineFacts({ report }: Baseline): NonNullable<Evaluation['baseline']
 /** Machines that keep time differ by less. */
 const clockSkewMs = 15 * 60_000;
 
-/** Beyond so many image versions it is not told apart whether one was there before. */
-const mostImages = 20_000;
-
-function seen({ hosts, pods, containers }: ReportFacts, images: ReadonlySet<string>): Seen {
-  const numbers = [...images].map(textNumber).sort((a, b) => a - b);
-  return { hosts, pods, containers, images: numbers.slice(0, keptIdentities) };
+function seen({ hosts, pods, containers }: ReportFacts, images: ImageVersions): Seen {
+  return { hosts, pods, containers, images: images.numbers() };
 }
 
 /** One reason for all the rules that it concerns. */

@@ -218,8 +218,8 @@ export interface Seen {
   readonly hosts: number | undefined;
   readonly pods: number | undefined;
   readonly containers: number | undefined;
-  /** Image versions with a vulnerability, as numbers; at most `keptIdentities`, the smallest. */
-  readonly images: readonly number[];
+  /** Image versions with a vulnerability, as numbers, ascending; undefined: more than `keptIdentities`. */
+  readonly images: readonly number[] | undefined;
 }
 
 /** A violation that is proven stays one: fail beats undetermined. */

@@ -34,7 +34,11 @@ export function imageKey({ image, image_version }: Finding): string {
 
 /** A text as a whole number of 48 bits. */
 export function textNumber(text: string): number {
-  return Number.parseInt(hash('sha256', text, 'hex').slice(0, 12), 16);
+  // A character for each byte is had sooner than a Buffer, or hex digits.
+  const bytes = hash('sha256', text, 'binary');
+  let number = 0;
+  for (let i = 0; i < 6; i++) number = number * 256 + bytes.charCodeAt(i);
+  return number;
 }
 
 function identityOf(kind: FindingKind, finding: Finding): (string | number | null)[] {

@@ -146,3 +146,17 @@ describe('a finding that is new', () => {
     expect(origins(flapping([vulnerability('A')])[0])).toEqual({ A: undefined });
   });
 });
+
+test('with more image versions than are kept none is said to be new', () => {
+  const images = (count: number) => Array.from({ length: count }, (_, i) => vulnerability('A', `app-${i}`));
+  const isNewImage = (count: number) => {
+    const look = daily(none);
+    look(images(count));
+    // Worse than all others, so that it is named.
+    const [news] = look([...images(count), { ...vulnerability('B', 'another'), severity: 'Critical' }]);
+    expect(names(news?.findings ?? [])).toContain('B');
+    return news?.findings.some(({ origin }) => origin === 'new-image');
+  };
+  expect(isNewImage(1999)).toBe(true);
+  expect(isNewImage(2001)).toBe(false);
+});

@@ -7,6 +7,8 @@ type Unit = (typeof MetricUnit)[keyof typeof MetricUnit];
 /** What a run was like, in CloudWatch's embedded metric format. */
 export interface RunMetrics {
   add(name: string, value: number, unit?: Unit): void;
+  /** The same of one of several: a receiver, a reason. */
+  addOf(dimension: string, of: string, name: string, value: number): void;
   publish(): void;
 }
 
@@ -17,12 +19,14 @@ export function powertoolsMetrics(): RunMetrics {
   });
   return {
     add: (name, value, unit = MetricUnit.Count) => metrics.addMetric(name, unit, value),
+    addOf: (dimension, of, name, value) =>
+      metrics.singleMetric().addDimension(dimension, of).addMetric(name, MetricUnit.Count, value),
     publish: () => metrics.publishStoredMetrics(),
   };
 }
 
 /** Where nobody counts. */
-export const noMetrics: RunMetrics = { add() {}, publish() {} };
+export const noMetrics: RunMetrics = { add() {}, addOf() {}, publish() {} };
 
 export interface RunFacts {
   readonly summary: ScanSummary;
@@ -33,36 +37,33 @@ export interface RunFacts {
 
 /** The figures of a run: what the dashboard shows and the alarms look at. */
 export function addRun(metrics: RunMetrics, { summary, calls, durationMs, nowMs }: RunFacts): void {
-  const { exitCode, verdicts, alerts, delivered, owed, owedSinceMs, oldestReportSeconds, refused } = summary;
+  const { exitCode, verdicts, alerts, oldestReportSeconds } = summary;
   metrics.add(exitCode === 0 ? 'ScanSucceeded' : 'ScanFailed', 1);
   metrics.add('VerdictPass', verdicts.pass);
   metrics.add('VerdictFail', verdicts.fail);
   metrics.add('VerdictUndetermined', verdicts.undetermined);
-  metrics.add('AlertsFiring', alerts);
+  metrics.add('AlertsFiring', alerts.firing);
+  metrics.add('AlertsHeld', alerts.held);
+  metrics.add('AlertsWaived', alerts.waived);
   if (oldestReportSeconds !== undefined) metrics.add('ReportAgeSeconds', oldestReportSeconds, MetricUnit.Seconds);
-  metrics.add('DeliveriesAccepted', sum(Object.values(delivered)));
-  metrics.add('DeliveriesRefused', refused);
-  metrics.add('DeliveriesOwed', owed.length);
-  const owedSeconds = owedSinceMs === undefined ? 0 : Math.max(0, Math.floor((nowMs - owedSinceMs) / 1000));
-  metrics.add('DeliveriesOwedAgeSeconds', owedSeconds, MetricUnit.Seconds);
+  addDelivery(metrics, summary, nowMs);
   metrics.add('HssCalls', calls.calls);
   metrics.add('HssThrottled', calls.throttled);
   metrics.add('DurationMs', durationMs, MetricUnit.Milliseconds);
   metrics.add('MemoryMiB', Math.round(process.memoryUsage().rss / 2 ** 20), MetricUnit.Megabytes);
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0);
-}
-
-/** The figures of a delivery that was tried again. */
+/** The figures of what receivers were told, and of what they are owed still. */
 export function addDelivery(
   metrics: RunMetrics,
-  { delivered, refused, owed, owedSinceMs }: ScanSummary,
+  { delivered, refused, told, owed, owedSinceMs }: ScanSummary,
   nowMs: number,
 ): void {
-  metrics.add('DeliveriesAccepted', sum(Object.values(delivered)));
-  metrics.add('DeliveriesRefused', refused);
+  for (const [receiver, count] of Object.entries(delivered))
+    metrics.addOf('receiver', receiver, 'DeliveriesAccepted', count);
+  for (const [receiver, count] of Object.entries(refused))
+    metrics.addOf('receiver', receiver, 'DeliveriesRefused', count);
+  for (const [reason, count = 0] of Object.entries(told)) metrics.addOf('reason', reason, 'AlertsTold', count);
   metrics.add('DeliveriesOwed', owed.length);
   const owedSeconds = owedSinceMs === undefined ? 0 : Math.max(0, Math.floor((nowMs - owedSinceMs) / 1000));
   metrics.add('DeliveriesOwedAgeSeconds', owedSeconds, MetricUnit.Seconds);

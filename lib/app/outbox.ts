@@ -34,6 +34,8 @@ export interface OutboxEdges {
 export interface Delivered {
   accepted: number;
   refused: number;
+  /** Alerts that an accepted message told, by why. */
+  readonly told: Partial<Record<Cause, number>>;
   /** The last reason why not. */
   reason: string | undefined;
   isInputError: boolean;
@@ -43,14 +45,17 @@ export interface Delivered {
   refusal: string | undefined;
 }
 
-const nothingSent: Delivered = {
-  accepted: 0,
-  refused: 0,
-  reason: undefined,
-  isInputError: false,
-  isGone: false,
-  refusal: undefined,
-};
+function nothingSent(): Delivered {
+  return {
+    accepted: 0,
+    refused: 0,
+    told: {},
+    reason: undefined,
+    isInputError: false,
+    isGone: false,
+    refusal: undefined,
+  };
+}
 
 /** Something of which a receiver did not take what it was owed. */
 export interface OwedTarget {
@@ -263,7 +268,7 @@ export class Outbox {
   }
 
   async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
-    const result = this.results.get(receiver) ?? { ...nothingSent };
+    const result = this.results.get(receiver) ?? nothingSent();
     this.results.set(receiver, result);
     try {
       const taken = await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
@@ -280,6 +285,7 @@ export class Outbox {
     }
     result.accepted++;
     const causes = claims.flatMap(({ owed }) => owed.items.map(({ cause }) => cause));
+    for (const cause of causes) result.told[cause] = (result.told[cause] ?? 0) + 1;
     this.#edges.log('info', 'delivered', {
       receiver,
       id: notice.id,

@@ -1,3 +1,4 @@
+import type { Cause } from '../core/deliveries.ts';
 import { InputError } from '../core/errors.ts';
 import type { Evaluation, Reason, ReasonKind, Verdict } from '../core/evaluation.ts';
 import type { ClusterListing, ClusterRow } from '../core/report.ts';
@@ -53,16 +54,20 @@ export interface ScanSummary {
   /** Clusters whose report had not changed, and was not fetched. */
   readonly unchanged: number;
   readonly verdicts: Readonly<Record<Verdict, number>>;
-  /** Messages that a receiver accepted, by receiver. */
+  /** Messages that were accepted, and that were not taken, by receiver. */
   readonly delivered: Readonly<Record<string, number>>;
-  /** Messages that were not taken. */
-  readonly refused: number;
+  readonly refused: Readonly<Record<string, number>>;
+  /** Alerts that accepted messages told, by why. */
+  readonly told: Readonly<Partial<Record<Cause, number>>>;
   /** What could not be looked at or delivered, in sentences. */
   readonly failures: readonly string[];
   /** Clusters for which there was no time. */
   readonly left: number;
-  /** Alerts that fire in the clusters that were looked at. */
-  readonly alerts: number;
+  /**
+   * Alerts of the clusters that were looked at: those that fire, those among them of which the newest report does not tell
+   * whether they still do, and those that waivers ended.
+   */
+  readonly alerts: { readonly firing: number; readonly held: number; readonly waived: number };
   /** Of the oldest report that was judged; undefined: there is none. */
   readonly oldestReportSeconds: number | undefined;
   /** What receivers did not take, and since when the oldest of it is owed; epoch milliseconds. */
@@ -198,7 +203,7 @@ class Run {
   readonly #failures: string[] = [];
   #unchanged = 0;
   #left = 0;
-  #alerts = 0;
+  readonly #alerts = { firing: 0, held: 0, waived: 0 };
   #oldestScannedAtMs: number | undefined;
   #hasInputError = false;
 
@@ -322,7 +327,11 @@ class Run {
   #looked(source: WatchedSource, followed: Followed): void {
     const { evaluation, verdict, row, head } = followed;
     this.#verdicts[verdict]++;
-    this.#alerts += followed.alerts.filter(({ state }) => state === 'firing').length;
+    for (const { state, held, end } of followed.alerts) {
+      if (state === 'firing') this.#alerts.firing++;
+      if (state === 'firing' && held !== undefined) this.#alerts.held++;
+      if (end === 'waived') this.#alerts.waived++;
+    }
     const scannedAtMs = head?.scannedAtMs;
     if (scannedAtMs !== undefined && scannedAtMs < (this.#oldestScannedAtMs ?? Number.POSITIVE_INFINITY))
       this.#oldestScannedAtMs = scannedAtMs;
@@ -360,12 +369,15 @@ class Run {
 
   summary(): ScanSummary {
     const delivered: Record<string, number> = {};
+    const refusedBy: Record<string, number> = {};
+    const told: Partial<Record<Cause, number>> = {};
     const failures = [...this.#failures];
     let hasInputError = this.#hasInputError;
-    let allRefused = 0;
-    for (const [receiver, { accepted, refused, reason, isInputError }] of this.#outbox.results) {
+    for (const [receiver, { accepted, refused, reason, isInputError, ...result }] of this.#outbox.results) {
       delivered[receiver] = accepted;
-      allRefused += refused;
+      refusedBy[receiver] = refused;
+      for (const [cause, count] of Object.entries(result.told) as [Cause, number][])
+        told[cause] = (told[cause] ?? 0) + count;
       hasInputError ||= isInputError;
       if (refused > 0)
         failures.push(`${receiver}: ${refused} ${refused === 1 ? 'message' : 'messages'} not taken: ${reason}`);
@@ -377,7 +389,8 @@ class Run {
       unchanged: this.#unchanged,
       verdicts: this.#verdicts,
       delivered,
-      refused: allRefused,
+      refused: refusedBy,
+      told,
       failures,
       left: this.#left,
       alerts: this.#alerts,

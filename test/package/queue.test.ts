@@ -137,15 +137,31 @@ describe('the packages, run by queues', () => {
     expect(done).toMatchObject([
       { level: 'info', source: 'prod', part: 1, exitCode: 0, clusters: 5, service: 'portcullis', request: 'r-1' },
     ]);
-    const [figures] = scan.metrics();
-    expect(figures).toMatchObject({
+    const all = scan.metrics();
+    expect(all.every((one) => one.service === 'portcullis')).toBe(true);
+    const of = (dimension: string, name: string) =>
+      all
+        .filter((one) => name in one && dimension in one)
+        .map((one) => [one[dimension], one[name]])
+        .sort();
+    expect(of('receiver', 'DeliveriesAccepted')).toEqual([
+      ['chat', 1],
+      ['soc', 1],
+    ]);
+    expect(of('receiver', 'DeliveriesRefused')).toEqual([
+      ['chat', 0],
+      ['soc', 0],
+    ]);
+    expect(of('reason', 'AlertsTold')).toEqual([['standing', expect.any(Number)]]);
+    expect(all.find((one) => 'ScanSucceeded' in one)).toMatchObject({
       service: 'portcullis',
       ScanSucceeded: 1,
       VerdictFail: 2,
       VerdictPass: 2,
       VerdictUndetermined: 1,
-      DeliveriesAccepted: 2,
-      DeliveriesRefused: 0,
+      AlertsFiring: expect.any(Number),
+      AlertsHeld: 0,
+      AlertsWaived: 0,
       DeliveriesOwed: 0,
       HssCalls: 5,
       HssThrottled: 0,

@@ -45,7 +45,7 @@ beforeEach(async () => {
   for (const [name, value] of Object.entries(queues.env)) vi.stubEnv(name, value);
   lines = [];
   const added = new Map<string, number>();
-  metrics = { added, add: (name, value) => added.set(name, (added.get(name) ?? 0) + value), publish() {} };
+  metrics = { added, add: (name, value) => added.set(name, (added.get(name) ?? 0) + value), addOf() {}, publish() {} };
 });
 afterEach(async () => {
   await (await instance.app()).close();

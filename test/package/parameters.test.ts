@@ -45,7 +45,7 @@ test('every parameter ends up where it counts', async () => {
       'scanConcurrency=7',
       'secretsPrefix=teams/payments/',
     ),
-    ...param('logLevel=DEBUG', 'logRetentionInDays=30', 'protectState=false', 'metricsService=payments'),
+    ...param('logLevel=DEBUG', 'logRetentionInDays=30', 'protectState=false', 'metricsService=payments', 'logSampleRate=0.05'),
     ...param('alarmTopicArn=arn:aws:sns:eu-west-1:123456789012:on-call', 'noScanAlarmHours=14'),
     ...param('owedAlarmSeconds=1800', 'messageAgeAlarmSeconds=7200', 'config=teams/payments.yaml'),
   );
@@ -62,6 +62,7 @@ test('every parameter ends up where it counts', async () => {
     expect(properties(`${name}LambdaFunction`).Environment.Variables).toMatchObject({
       PORTCULLIS_CONFIG: 'teams/payments.yaml',
       POWERTOOLS_LOG_LEVEL: 'DEBUG',
+      POWERTOOLS_LOGGER_SAMPLE_RATE: '0.05',
       POWERTOOLS_SERVICE_NAME: 'payments',
     });
   }

@@ -10,8 +10,10 @@ import type { Options } from './options.ts';
 /** What is measured, bundled as Portcullis is shipped, so that nobody pays for stripping types. */
 export const programs = {
   portcullis: 'lib/cli/main.ts',
-  gate: 'functions/gate.ts',
+  schedule: 'functions/schedule.ts',
   scan: 'functions/scan.ts',
+  deliver: 'functions/deliver.ts',
+  gate: 'functions/gate.ts',
   ...ours('json-parse', 'stream-json', 'streamparser', 'tracked'),
   ...ours('evaluation', 'slack', 'import-time', 'write-report', 'usage'),
 } as const;

@@ -45,7 +45,13 @@ test('every parameter ends up where it counts', async () => {
       'scanConcurrency=7',
       'secretsPrefix=teams/payments/',
     ),
-    ...param('logLevel=DEBUG', 'logRetentionInDays=30', 'protectState=false', 'metricsService=payments', 'logSampleRate=0.05'),
+    ...param(
+      'logLevel=DEBUG',
+      'logRetentionInDays=30',
+      'protectState=false',
+      'metricsService=payments',
+      'logSampleRate=0.05',
+    ),
     ...param('alarmTopicArn=arn:aws:sns:eu-west-1:123456789012:on-call', 'noScanAlarmHours=14'),
     ...param('owedAlarmSeconds=1800', 'messageAgeAlarmSeconds=7200', 'config=teams/payments.yaml'),
   );

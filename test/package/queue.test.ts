@@ -21,6 +21,7 @@ let slack: Receiver;
 let hook: Receiver;
 let dynamo: Dynamo;
 let secrets: SecretsManager;
+let secretTexts: Record<string, string>;
 let queues: Queues;
 let env: Readonly<Record<string, string>>;
 const lambdas: Lambda[] = [];
@@ -44,6 +45,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
+  secretTexts = { 'portcullis/hss': JSON.stringify(keys) };
   [hss, slack, hook, queues, secrets] = await Promise.all([
     startHss({
       clusters: worldClusters(Date.now()),
@@ -54,7 +56,7 @@ beforeEach(async () => {
     startReceiver({ kind: 'slack' }),
     startReceiver(),
     startQueues(2),
-    startSecretsManager({ 'portcullis/hss': JSON.stringify(keys) }),
+    startSecretsManager(secretTexts),
   ]);
   const config = configOf({ hss: hss.url, hook: hook.url }).replace('env://HSS', 'aws-sm://portcullis/hss');
   for (const name of ['schedule', 'scan', 'deliver', 'gate']) {
@@ -169,6 +171,25 @@ describe('the packages, run by queues', () => {
       DurationMs: expect.any(Number),
       MemoryMiB: expect.any(Number),
     });
+  }, 60_000);
+
+  test('take a secret that was rotated with the first call that is refused, and no run fails', async () => {
+    const scan = start('scan');
+    await tick();
+    expect(await work(queues.sourcesUrl, 'scan', scan)).toEqual({ worked: 1, failed: 0 });
+    const rotated = { ak: 'AKQUEUE0000000000002', sk: 'rotated/secret/canary' };
+    secretTexts['portcullis/hss'] = JSON.stringify(rotated);
+    hss.credentials = rotated;
+
+    await tick();
+    expect(await work(queues.sourcesUrl, 'scan', scan)).toEqual({ worked: 1, failed: 0 });
+
+    expect(hss.calls.slice(-2).map(({ api, status }) => [api, status])).toEqual([
+      ['list', 401],
+      ['list', 200],
+    ]);
+    const runs = scan.log().filter(({ msg }) => msg === 'scan done');
+    expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
   }, 60_000);
 
   test('try again what a receiver did not take', async () => {

@@ -1,3 +1,4 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Alert } from '../core/alerts.ts';
 import type { Coverage } from '../core/coverage.ts';
 import type { DeliveryLog } from '../core/deliveries.ts';
@@ -52,7 +53,7 @@ export function clusterGroup(source: string, clusterId: string): string {
 
 export const headKey = 'head';
 export const alertKey = (fingerprint: string) => `alert/${fingerprint}`;
-export const logKey = (receiver: string) => `log/${receiver}`;
+const logKey = (receiver: string) => `log/${receiver}`;
 
 export async function loadCluster(store: StateStore, group: string, nowMs: number): Promise<ClusterState> {
   const records = await store.load(group, '', nowMs);
@@ -63,7 +64,41 @@ export async function loadCluster(store: StateStore, group: string, nowMs: numbe
         .map((record) => [record.key.slice(prefix.length), versioned<T>(record)] as const),
     );
   const head = records.find(({ key }) => key === headKey);
-  return { head: head && versioned<Head>(head), alerts: under<Alert>('alert/'), logs: under<LogRecord>('log/') };
+  const logs = new Map(
+    [...under<LogRecord | Packed>('log/')].map(([receiver, { value, version }]) => [
+      receiver,
+      { value: unpacked(value), version },
+    ]),
+  );
+  return { head: head && versioned<Head>(head), alerts: under<Alert>('alert/'), logs };
+}
+
+/** Write a receiver's log over the version that was read. @returns as `put` */
+export function putLog(
+  store: StateStore,
+  group: string,
+  receiver: string,
+  log: LogRecord,
+  over: number,
+  nowMs: number,
+): Promise<number | undefined> {
+  return store.put(group, { key: logKey(receiver), value: packed(log) }, over, nowMs);
+}
+
+interface Packed {
+  readonly gzip: string;
+}
+
+/** From this length on a log is packed: with thousands of alerts it would be larger than a record may be. */
+const packedFrom = 100_000;
+
+function packed(log: LogRecord): LogRecord | Packed {
+  const text = JSON.stringify(log);
+  return text.length < packedFrom ? log : { gzip: gzipSync(text).toString('base64') };
+}
+
+function unpacked(value: LogRecord | Packed): LogRecord {
+  return 'gzip' in value ? (JSON.parse(gunzipSync(Buffer.from(value.gzip, 'base64')).toString()) as LogRecord) : value;
 }
 
 function versioned<T>({ value, version }: StoredRecord): Versioned<T> {

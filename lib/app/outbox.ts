@@ -4,9 +4,9 @@ import { DeliveryError, InputError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
-import { type LogRecord, loadCluster, logKey } from './cluster-state.ts';
+import { type LogRecord, loadCluster, putLog } from './cluster-state.ts';
 import type { Followed } from './follow.ts';
-import type { Log, Notifier } from './ports.ts';
+import type { Clock, Log, Notifier } from './ports.ts';
 import type { StateStore } from './state.ts';
 
 export interface OutboxOptions {
@@ -27,6 +27,8 @@ export interface OutboxEdges {
   readonly wants: (receiver: string, source: string, clusterName: string, alert: Alert, cause: Cause) => boolean;
   readonly isSilenced: (source: string, clusterName: string, alert: Alert) => boolean;
   readonly options: OutboxOptions;
+  /** What passes while a run is under way. */
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -97,11 +99,16 @@ export class Outbox {
   readonly #edges: OutboxEdges;
   readonly #nowMs: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #beganMs: number;
   readonly #queues = new Map<string, Promise<void>>();
+  /** Messages in a row, by receiver, that got no answer or none that says when it may be tried again. */
+  readonly #unanswered = new Map<string, number>();
   /** What stands as told or stood before the first look, to be told in one message. */
   readonly #digests = new Map<string, Target[]>();
   readonly #errors: unknown[] = [];
   readonly results = new Map<string, Delivered>();
+  /** Clusters, by receiver, of which another run is sending the news, or was when it died. */
+  readonly elsewhere = new Map<string, number>();
   readonly #notTaken = new Map<string, OwedTarget>();
   /** Since when the oldest is owed of what was not taken. */
   owedSinceMs: number | undefined;
@@ -110,6 +117,18 @@ export class Outbox {
     this.#edges = edges;
     this.#nowMs = nowMs;
     this.#signal = signal;
+    this.#beganMs = edges.clock.nowMs();
+  }
+
+  /** Now, by the clock that the run was given the time of. */
+  #atMs(): number {
+    return this.#nowMs + Math.max(0, this.#edges.clock.nowMs() - this.#beganMs);
+  }
+
+  #result(receiver: string): Delivered {
+    const result = this.results.get(receiver) ?? nothingSent();
+    this.results.set(receiver, result);
+    return result;
   }
 
   /** Of what something was not taken, and stays owed. */
@@ -220,20 +239,19 @@ export class Outbox {
     for (let tries = 0; tries < 10; tries++) {
       const record = followed.state.logs.get(receiver);
       const before = record?.value;
-      if (before?.claim !== undefined && before.claim.untilMs > this.#nowMs) return undefined;
+      if (before?.claim !== undefined && this.#isHeld(before.claim)) {
+        this.elsewhere.set(receiver, (this.elsewhere.get(receiver) ?? 0) + 1);
+        this.#owe(target);
+        return undefined;
+      }
       const owed = this.#owed(receiver, source, followed, before);
       if (owed === undefined) return undefined;
       const isQuiet = owed.items.length === 0;
       if (!isQuiet && !takes(owed)) return 'digest';
       const message = messageOf(owed, before);
-      const claim = { id: owed.id, message, untilMs: this.#nowMs + options.claimMs };
+      const claim = { id: owed.id, message, untilMs: this.#atMs() + options.claimMs };
       const value: LogRecord = isQuiet ? owed.log : { ...before, tried: owed.tried, claim };
-      const version = await store.put(
-        followed.group,
-        { key: logKey(receiver), value },
-        record?.version ?? 0,
-        this.#nowMs,
-      );
+      const version = await putLog(store, followed.group, receiver, value, record?.version ?? 0, this.#nowMs);
       if (version !== undefined) return isQuiet ? undefined : { ...target, followed, owed, message, before, version };
       // Whoever wrote the log may have written alerts too.
       const state = await loadCluster(store, followed.group, this.#nowMs);
@@ -241,6 +259,16 @@ export class Outbox {
       followed = { ...followed, state, alerts, head: state.head?.value ?? followed.head };
     }
     return undefined;
+  }
+
+  /** A claim that lasts longer than any is of a clock that ran far ahead. */
+  #isHeld({ untilMs }: { readonly untilMs: number }): boolean {
+    const leftMs = untilMs - this.#atMs();
+    return leftMs > 0 && leftMs <= 2 * this.#edges.options.claimMs;
+  }
+
+  #owe({ source, followed: { group, row } }: Target): void {
+    this.#notTaken.set(group, { source, clusterId: row.clusterId, clusterName: row.clusterName });
   }
 
   #owed(
@@ -268,19 +296,22 @@ export class Outbox {
   }
 
   async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
-    const result = this.results.get(receiver) ?? nothingSent();
-    this.results.set(receiver, result);
+    const result = this.#result(receiver);
+    const unanswered = this.#unanswered.get(receiver) ?? 0;
     try {
+      if (unanswered >= mostUnanswered) throw new DeliveryError(receiver, notTried, true, undefined, false);
       const taken = await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
+      this.#unanswered.delete(receiver);
       result.refusal = taken?.refusal ?? result.refusal;
     } catch (error) {
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
+      if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(receiver, unanswered + 1);
       result.refused++;
       result.reason = error.message;
       result.isInputError ||= error instanceof InputError;
       result.isGone ||= error instanceof DeliveryError && error.status === 410;
       this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
-      for (const claimed of claims) await this.#stillOwed(claimed, notice, error.message);
+      for (const claimed of claims) await this.#stillOwed(claimed, notice, error);
       return;
     }
     result.accepted++;
@@ -296,19 +327,21 @@ export class Outbox {
     for (const claimed of claims) await this.#write(claimed, claimed.owed.log);
   }
 
-  async #stillOwed(claimed: Claimed, notice: Notice, reason: string): Promise<void> {
+  async #stillOwed(claimed: Claimed, notice: Notice, error: DeliveryError | InputError): Promise<void> {
     const { before, receiver, owed, message } = claimed;
+    const reason = error.message;
     // Other news than it did not take before is given as much time.
     const known = before?.owed?.id === owed.id ? before.owed : undefined;
     const sinceMs = known?.sinceMs ?? this.#nowMs;
     const attempts = (known?.attempts ?? 0) + 1;
     if (this.#nowMs - sinceMs < this.#edges.options.owedForMs) {
-      const { group, row } = claimed.followed;
-      this.#notTaken.set(group, { source: claimed.source, clusterId: row.clusterId, clusterName: row.clusterName });
+      this.#owe(claimed);
       this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
       const told = before?.told === undefined ? {} : { told: before.told };
       const attempt = { id: owed.id, message, sinceMs, attempts, reason };
-      await this.#write(claimed, { ...told, tried: owed.tried, owed: attempt });
+      // What it refused for certain it does not know.
+      const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? owed.tried : before?.tried;
+      await this.#write(claimed, { ...told, ...(mayKnow !== undefined && { tried: mayKnow }), owed: attempt });
       return;
     }
     const letter = { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs };
@@ -319,11 +352,18 @@ export class Outbox {
 
   /** Over the claim. When the claim was over and another run took it, that run's word stands. */
   async #write({ followed, receiver, version }: Claimed, value: LogRecord): Promise<void> {
-    const written = await this.#edges.store.put(followed.group, { key: logKey(receiver), value }, version, this.#nowMs);
+    const written = await putLog(this.#edges.store, followed.group, receiver, value, version, this.#nowMs);
     if (written === undefined)
       this.#edges.log('warn', 'another run wrote the delivery log', { receiver, group: followed.group });
   }
 }
+
+/**
+ * A receiver that did not answer so many messages of a run is left alone until the next one: each try takes its time, and a
+ * run has an end.
+ */
+const mostUnanswered = 3;
+const notTried = `was not tried, since it took none of the ${mostUnanswered} messages before; the next run does`;
 
 function isForDigest({ items }: Owed): boolean {
   return items.length > 0 && items.every(({ cause }) => cause === 'standing' || cause === 'reminder');

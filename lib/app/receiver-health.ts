@@ -48,7 +48,7 @@ export function withoutGone(
     if (goneMs === undefined || nowMs - goneMs >= goneForMs) return [receiver, notifier] as const;
     const reason = `switched off since it answered 410 at ${isoTime(goneMs)}; it is asked again a day after that`;
     const deliver = async () => {
-      throw new DeliveryError(receiver, reason, true);
+      throw new DeliveryError(receiver, reason, true, undefined, false);
     };
     return [receiver, { receiver, deliver }] as const;
   });

@@ -1,4 +1,5 @@
 import type { Cause } from '../core/deliveries.ts';
+import { formatDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
 import type { Evaluation, Reason, ReasonKind, Verdict } from '../core/evaluation.ts';
 import type { ClusterListing, ClusterRow } from '../core/report.ts';
@@ -13,7 +14,7 @@ import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
 import { undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
 import { tellEach } from './own-news.ts';
-import type { Log, ReportReader } from './ports.ts';
+import type { Clock, Log, ReportReader } from './ports.ts';
 import { loadHealth, receiverName, watchReceivers, withoutGone } from './receiver-health.ts';
 import type { Shared } from './shared.ts';
 import { watchSilences } from './silence-watch.ts';
@@ -28,6 +29,7 @@ export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce' | 
   /** Where gates find what a scan found. */
   readonly shared: Shared;
   readonly routes: RouteTable;
+  readonly clock: Clock;
   readonly log: Log;
   readonly options: FollowOptions & OutboxEdges['options'] & { readonly failingAfterRuns: number };
   /** Told of each cluster as it was looked at; `evaluation` is absent where nothing changed. */
@@ -381,6 +383,13 @@ class Run {
       hasInputError ||= isInputError;
       if (refused > 0)
         failures.push(`${receiver}: ${refused} ${refused === 1 ? 'message' : 'messages'} not taken: ${reason}`);
+    }
+    for (const [receiver, clusters] of this.#outbox.elsewhere) {
+      const of = `${clusters} ${clusters === 1 ? 'cluster' : 'clusters'}`;
+      const wait = formatDuration(this.#edges.options.claimMs);
+      failures.push(
+        `${receiver}: another run is telling it of ${of}, or was when it died; if it did, it is told ${wait} after`,
+      );
     }
     return {
       exitCode: hasInputError ? 3 : failures.length > 0 ? 2 : 0,

@@ -18,6 +18,8 @@ export interface Told {
   readonly repeats: number;
   /** It was not told at all, as the receiver asked, but taken for known. */
   readonly isQuiet?: true;
+  /** It was not told: for this cause it is routed elsewhere, for another one it may be routed here. */
+  readonly unsaid?: Cause;
 }
 
 /** What a receiver was told of a cluster: by the alert's fingerprint. Written only after it accepted the message. */
@@ -110,41 +112,79 @@ export function owe(
   nowMs: number,
 ): Owed | undefined {
   const isFirst = log.told === undefined;
+  const firing = alerts.filter(({ state }) => state === 'firing').length;
   const items: OwedItem[] = [];
   const told: Record<string, Told> = {};
   const tried: Record<string, Tried> = {};
+  let isNoted = isFirst;
   for (const alert of alerts) {
     const { fingerprint } = alert;
-    const known = log.told?.[fingerprint];
+    const known = atMost(log.told?.[fingerprint], nowMs);
     const maybe = log.tried?.[fingerprint];
     if (known !== undefined) told[fingerprint] = known;
     if (maybe !== undefined) tried[fingerprint] = maybe;
+    if (known !== log.told?.[fingerprint]) isNoted = true;
     if (options.isSilenced(alert)) continue;
     const before = believed(alert, known, maybe);
     const cause = causeOf(alert, before, isFirst, options, nowMs);
     if (cause === undefined) continue;
+    const now = toldNow(alert, before, cause, identitiesToldOf(firing), nowMs);
     // Who has heard that it fires is told that it is over, wherever it would be routed today.
-    const isEndOfKnown = alert.state === 'over' && before?.state === 'firing';
-    if (!isEndOfKnown && !options.wants(alert, cause)) continue;
-    const quiet = cause === 'standing' && options.announce === 'baseline';
+    const isEndOfKnown = alert.state === 'over' && before?.state === 'firing' && before.unsaid === undefined;
+    if (!isEndOfKnown && !options.wants(alert, cause)) {
+      // Where it is wanted for another cause, that is told when it comes, as a change of what it is now.
+      if (!causes.some((other) => other !== cause && options.wants(alert, other))) continue;
+      isNoted = true;
+      const unsaid = before === undefined ? cause : before.unsaid;
+      told[fingerprint] = unsaid === undefined ? now : { ...now, unsaid };
+      continue;
+    }
+    // That it cannot be judged is nothing that anybody accepts.
+    const quiet = cause === 'standing' && options.announce === 'baseline' && alert.rule !== '';
     if (!quiet) items.push({ alert, cause, told: before });
-    const now = toldNow(alert, before, cause, identitiesToldOf(alerts.length), nowMs);
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
     if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now) };
   }
   // What is over and gone from memory is forgotten here too.
-  if (items.length === 0 && !isFirst) return undefined;
+  if (items.length === 0 && !isNoted) return undefined;
   items.sort(byUrgency);
   const id = messageId([
     cluster,
     receiver,
     ...items.map(({ alert, cause, told: before }) => newsOf(alert, cause, before)),
   ]);
+  const isKept = remembered(alerts, told);
+  const keptTried = pick(tried, isKept);
   const sent = new Set(items.map(({ alert }) => alert.fingerprint));
-  const stillTried = Object.fromEntries(Object.entries(tried).filter(([fingerprint]) => !sent.has(fingerprint)));
+  const stillTried = pick(keptTried, (fingerprint) => !sent.has(fingerprint));
   const isSettled = Object.keys(stillTried).length === 0;
-  return { id, items, log: { told, ...(!isSettled && { tried: stillTried }) }, tried };
+  return { id, items, log: { told: pick(told, isKept), ...(!isSettled && { tried: stillTried }) }, tried: keptTried };
 }
+
+/**
+ * Of what is over so many are remembered as are over last: a log is one record. Of what is forgotten nothing is owed, unless
+ * the receiver still believes that it fires.
+ */
+const keptOver = 500;
+
+function remembered(alerts: readonly Alert[], told: Readonly<Record<string, Told>>): (fingerprint: string) => boolean {
+  const over = alerts.filter((alert) => alert.state === 'over' && told[alert.fingerprint]?.state !== 'firing');
+  if (over.length <= keptOver) return () => true;
+  const first = over.toSorted((a, b) => (b.overMs ?? 0) - (a.overMs ?? 0)).slice(keptOver);
+  const forgotten = new Set(first.map(({ fingerprint }) => fingerprint));
+  return (fingerprint) => !forgotten.has(fingerprint);
+}
+
+function pick<T>(record: Readonly<Record<string, T>>, isKept: (key: string) => boolean): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => isKept(key)));
+}
+
+/** What was told by a clock that ran ahead, was told now: else nothing would be repeated until then. */
+function atMost(told: Told | undefined, nowMs: number): Told | undefined {
+  return told !== undefined && told.atMs > nowMs + clockSkewMs ? { ...told, atMs: nowMs } : told;
+}
+
+const clockSkewMs = 15 * 60_000;
 
 /** What the receiver knows of an alert; where it may know the opposite of how the alert stands, that. */
 function believed(alert: Alert, known: Told | undefined, tried: Tried | undefined): Told | undefined {
@@ -162,7 +202,8 @@ function causeOf(
   nowMs: number,
 ): Cause | undefined {
   if (alert.state === 'over') return told?.state === 'firing' ? (alert.end ?? 'resolved') : undefined;
-  if (told === undefined) {
+  // What was routed elsewhere is news where it is routed to now.
+  if (told === undefined || (told.unsaid !== undefined && options.wants(alert, told.unsaid))) {
     if (isFirst && options.announce !== 'all') return 'standing';
     return alert.back === 'waiver-expired' ? 'waiver-expired' : 'new';
   }
@@ -213,15 +254,15 @@ export function newIdentities(
   return now.identities.filter((identity) => identity <= reach && !known.has(identity));
 }
 
-/** A log is one record of at most 350 kB: with many alerts less is kept of each. */
-function identitiesToldOf(alerts: number): number {
-  const bytesOfEach = Math.floor(300_000 / Math.max(1, alerts)) - 350;
+/** A log is one record of at most 350 kB: with many alerts that fire less is kept of each. */
+function identitiesToldOf(firing: number): number {
+  const bytesOfEach = Math.floor(300_000 / Math.max(1, firing)) - 350;
   return Math.max(0, Math.min(2000, Math.floor(bytesOfEach / 16)));
 }
 
 function toldNow(alert: Alert, before: Told | undefined, cause: Cause, keep: number, nowMs: number): Told {
   const { state, episode, severity, count, distinct } = alert;
-  const identities = alert.identities.slice(0, keep);
+  const identities = state === 'over' ? [] : alert.identities.slice(0, keep);
   const repeats = cause === 'reminder' ? (before?.repeats ?? 0) + 1 : 0;
   const worst = worstOf(alert);
   return {
@@ -231,7 +272,7 @@ function toldNow(alert: Alert, before: Told | undefined, cause: Cause, keep: num
     count,
     ...(worst !== undefined && { worst }),
     identities,
-    distinct,
+    distinct: state === 'over' ? 0 : distinct,
     atMs: nowMs,
     repeats,
   };

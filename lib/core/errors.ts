@@ -39,11 +39,14 @@ export class DeliveryError extends Error {
   readonly retryable: boolean;
   /** HTTP status, if there was an answer. */
   readonly status: number | undefined;
+  /** It may have arrived all the same: once there was no answer, or one that says nothing of it. */
+  readonly mayBeTaken: boolean;
 
-  constructor(receiver: string, reason: string, retryable: boolean, status?: number) {
+  constructor(receiver: string, reason: string, retryable: boolean, status?: number, mayBeTaken = true) {
     super(`deliver to ${receiver}: ${reason}`);
     this.receiver = receiver;
     this.retryable = retryable;
     this.status = status;
+    this.mayBeTaken = mayBeTaken;
   }
 }

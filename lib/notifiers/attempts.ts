@@ -48,12 +48,14 @@ export async function deliver(
   signal?: AbortSignal,
 ): Promise<void> {
   let waitedMs = 0;
+  let mayBeTaken = false;
   for (let n = 1; ; n++) {
     const refusal = await attempt();
     if (refusal === undefined) return;
 
     const { reason, retryable, status, retryAfterMs } = refusal;
-    const fail = (suffix = '') => new DeliveryError(receiver, reason + suffix, retryable, status);
+    mayBeTaken ||= status === undefined ? retryable : status >= 500;
+    const fail = (suffix = '') => new DeliveryError(receiver, reason + suffix, retryable, status, mayBeTaken);
     if (!retryable || signal?.aborted) throw fail();
     if (n >= attempts.count) throw fail(n > 1 ? `, ${n} times` : '');
 

@@ -28,10 +28,10 @@ export interface ScriptedCluster {
 }
 
 /**
- * How a receiver answers: `refuse` is a 503, `gone` a 410, `lost` a message that is taken, but the answer gets lost, `plain`
- * one that is taken in plain words only.
+ * How a receiver answers: `refuse` is a 503, `gone` a 410, `unknown` a 404, after which it did not arrive for certain, `lost`
+ * a message that is taken, but the answer gets lost, `plain` one that is taken in plain words only.
  */
-export type ScriptedAnswer = 'accept' | 'refuse' | 'gone' | 'lost' | 'plain';
+export type ScriptedAnswer = 'accept' | 'refuse' | 'gone' | 'unknown' | 'lost' | 'plain';
 
 /** A receiver that answers from a script, then as usual: by taking everything, unless said otherwise. */
 export interface ScriptedReceiver extends Notifier {
@@ -59,11 +59,13 @@ export function scriptedReceiver(receiver: string): ScriptedReceiver {
     async deliver(notice) {
       scripted.sent.push(notice);
       const answer = scripted.script.shift() ?? scripted.usual;
-      if (answer !== 'refuse' && answer !== 'gone') scripted.accepted.push(notice);
+      const isRefused = answer === 'refuse' || answer === 'gone' || answer === 'unknown';
+      if (!isRefused) scripted.accepted.push(notice);
       if (answer === 'accept') return;
       if (answer === 'plain') return { refusal: 'by the script' };
-      const status = { refuse: 503, gone: 410, lost: undefined }[answer];
-      throw new DeliveryError(receiver, `answered by the script: ${answer}`, answer !== 'gone', status);
+      const status = { refuse: 503, gone: 410, unknown: 404, lost: undefined }[answer];
+      const isFinal = answer === 'gone' || answer === 'unknown';
+      throw new DeliveryError(receiver, `answered by the script: ${answer}`, !isFinal, status, !isFinal);
     },
   };
   return scripted;
@@ -82,6 +84,8 @@ export interface Scripted {
   /** `list` and the names of clusters whose report was read, since it was last emptied. */
   readonly calls: string[];
   policy: Policy;
+  /** Moved ahead, time passes while runs are under way. */
+  passedMs: number;
   /** The scheduled job, once; `operate` stands around all that it asks of the world. */
   run(nowMs: number, operate?: Operate): Promise<ScanSummary>;
   /** What the receivers accepted since the last time, as `chat: prod new r 3`. */
@@ -152,6 +156,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
     exclude: [],
     isReachable: true,
     calls,
+    passedMs: 0,
     policy: typeof policy === 'string' ? policyOf(policy) : policy,
     async run(nowMs, operate = undisturbed) {
       const source: WatchedSource = {
@@ -161,13 +166,16 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
         exclude: world.exclude,
         expect: [],
       };
+      const beganMs = world.passedMs;
+      const clock = { nowMs: () => nowMs + world.passedMs - beganMs, sleep: async () => {} };
       return scan(
         {
           sources: [source],
+          clock,
           store: around(world.store, operate),
           shared: new Shared({
             store: around(world.store, (name, effect) => operate(`shared ${name}`, effect)),
-            clock: { nowMs: () => nowMs, sleep: async () => {} },
+            clock,
             log: () => {},
             failureFreshMs: 0,
           }),

@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'vitest';
+import type { StateStore } from '../../lib/app/state.ts';
+import { createMemoryStore } from '../../lib/stores/memory.ts';
+import { dayMs, hourMs, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';
+
+const minuteMs = 60_000;
+
+/** The report of a cluster at an hour shows these; what is heard of it. */
+async function look(world: Scripted, hour: number, findings: ReturnType<typeof vuls>, cluster = 'prod') {
+  const nowMs = startMs + hour * hourMs;
+  world.clusters.set(cluster, { findings: { vulnerabilities: findings }, scannedAtMs: nowMs });
+  await world.run(nowMs);
+  return world.heard();
+}
+
+describe('routes that ask why an alert is told', () => {
+  const by = (transition: string) =>
+    scripted({
+      receivers: { soc: 'summary', chat: 'summary' },
+      routes: [{ when: `transition == "${transition}"`, receivers: ['soc'] }, { receivers: ['chat'] }],
+    });
+
+  test('new: what is not new goes elsewhere, from the first change on', async () => {
+    const world = by('new');
+    expect(await look(world, 0, vuls())).toEqual([]);
+    expect(await look(world, 1, vuls(1))).toEqual(['soc: prod new r 1']);
+    expect(await look(world, 2, vuls(1, 2))).toEqual(['chat: prod worse r 2']);
+    expect(await look(world, 80, vuls(1, 2))).toEqual(['digest reminder chat: prod reminder r 2']);
+    // Who heard that it fires hears that it is over, and so does who is asked for by the route.
+    expect(await look(world, 81, vuls())).toEqual(['soc: prod resolved r 2', 'chat: prod resolved r 2']);
+  });
+
+  test('worse: who hears the rest goes on to hear it', async () => {
+    const world = by('worse');
+    await look(world, 0, vuls());
+    expect(await look(world, 1, vuls(1))).toEqual(['chat: prod new r 1']);
+    expect(await look(world, 2, vuls(1, 2))).toEqual(['soc: prod worse r 2']);
+    expect(await look(world, 80, vuls(1, 2))).toEqual(['digest reminder chat: prod reminder r 2']);
+  });
+
+  test('reminder: it is heard, by whoever it is routed to', async () => {
+    const world = by('reminder');
+    await look(world, 0, vuls());
+    expect(await look(world, 1, vuls(1))).toEqual(['chat: prod new r 1']);
+    expect(await look(world, 80, vuls(1))).toEqual(['digest reminder soc: prod reminder r 1']);
+  });
+
+  test('resolved: it is heard by whoever heard nothing before', async () => {
+    const world = by('resolved');
+    await look(world, 0, vuls());
+    expect(await look(world, 1, vuls(1))).toEqual(['chat: prod new r 1']);
+    expect(await look(world, 2, vuls())).toEqual(['soc: prod resolved r 1', 'chat: prod resolved r 1']);
+  });
+
+  test('standing: what stood at the first look is not new to others a run later', async () => {
+    const world = by('standing');
+    expect(await look(world, 0, vuls(1))).toEqual(['digest first soc: prod standing r 1']);
+    expect(await look(world, 1, vuls(1))).toEqual([]);
+    expect(await look(world, 2, vuls(1, 2))).toEqual(['chat: prod worse r 2']);
+  });
+});
+
+describe('a log', () => {
+  const policy = 'rules:\n  - {id: r, on: vulnerabilities, per: [image, image_version], max: 0}\n';
+  const images = (count: number, tag: number) =>
+    Array.from({ length: count }, (_, i) => ({ ...vuls(1)[0], image: `registry/app-${i}`, image_version: `${tag}` }));
+
+  /** How large the largest record is that was written. */
+  function measured(): { store: StateStore; largest: () => number } {
+    const store = createMemoryStore();
+    let largest = 0;
+    const put: StateStore['put'] = (group, record, over, nowMs) => {
+      largest = Math.max(largest, JSON.stringify(record.value).length);
+      return store.put(group, record, over, nowMs);
+    };
+    return { store: { ...store, put }, largest: () => largest };
+  }
+
+  test('stays small though every day brings other alerts, and what came last is known', async () => {
+    const { store, largest } = measured();
+    const world = scripted({ policy, store, options: { forgetAfterMs: 37 * dayMs } });
+    await look(world, 0, []);
+    for (let day = 1; day < 40; day++) {
+      expect(await look(world, day * 24, images(90, day)), `day ${day}`).toHaveLength(day === 1 ? 90 : 180);
+    }
+    expect(largest()).toBeLessThan(200_000);
+    expect(await look(world, 40 * 24, images(90, 39))).toEqual([]);
+    // Of yesterday's it is known that they were told to be over.
+    expect((await look(world, 41 * 24, images(90, 38))).filter((one) => one.includes('reopened'))).toHaveLength(90);
+  });
+
+  test('holds what many rules find at once', async () => {
+    const { store, largest } = measured();
+    const rules = Array.from(
+      { length: 12 },
+      (_, i) => `  - {id: r${i}, on: vulnerabilities, per: [image, image_version], max: 0}\n`,
+    );
+    const world = scripted({ policy: `rules:\n${rules.join('')}`, store });
+    await look(world, 0, []);
+    expect(await look(world, 1, images(95, 1))).toHaveLength(12 * 95);
+    expect(await look(world, 2, images(95, 2))).toHaveLength(2 * 12 * 95);
+    expect(await look(world, 3, images(95, 2))).toEqual([]);
+    expect(largest()).toBeLessThan(350_000);
+  });
+});
+
+describe('two runs at once', () => {
+  test('send a message once though the first began long ago', async () => {
+    const world = scripted();
+    await look(world, 0, vuls());
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    const startedMs = startMs + hourMs;
+    const summaries: unknown[] = [];
+    // Seven minutes after the first began, and while it is sending, the second begins.
+    await world.run(startedMs, async (name, effect) => {
+      if (name === 'put' && world.passedMs === 0) world.passedMs = 7 * minuteMs;
+      if (name !== 'deliver' || summaries.length > 0) return effect();
+      summaries.push(await world.run(startedMs + 7 * minuteMs));
+      return effect();
+    });
+    expect(world.receivers.get('chat')?.sent).toHaveLength(1);
+    expect(world.heard()).toEqual(['chat: prod new r 1']);
+    // It does not know whether the first one is alive.
+    expect(summaries).toMatchObject([
+      { exitCode: 2, failures: [expect.stringMatching(/^chat: another run is telling it of 1 cluster, or was/)] },
+    ]);
+  });
+});
+
+describe('a clock that was wrong', () => {
+  test('far ahead once does not keep reminders back', async () => {
+    const world = scripted();
+    await look(world, 0, vuls());
+    await look(world, 1, vuls(1));
+    await world.run(startMs + 400 * dayMs);
+    world.heard();
+    const heard: string[] = [];
+    for (let day = 1; day < 12; day++) {
+      heard.push(...(await look(world, day * 24, vuls(1))));
+    }
+    expect(heard).toContain('digest reminder chat: prod reminder r 1');
+  });
+
+  test('ahead in a run that died holds nothing back', async () => {
+    const world = scripted();
+    await look(world, 0, vuls());
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + 1 });
+    const died = world.run(startMs + 18 * hourMs, async (name, effect) => {
+      if (name === 'deliver') throw new TypeError('killed');
+      return effect();
+    });
+    await expect(died).rejects.toThrow('killed');
+    await world.run(startMs + hourMs);
+    expect(world.heard()).toEqual(['chat: prod new r 1']);
+  });
+});
+
+describe('a receiver', () => {
+  test('that for certain did not get the first message is not told that things of it are over', async () => {
+    const world = scripted();
+    const chat = world.receivers.get('chat');
+    if (chat !== undefined) chat.usual = 'unknown';
+    for (const name of ['a', 'b', 'c'])
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(1, 2) }, scannedAtMs: startMs });
+    await world.run(startMs);
+    if (chat !== undefined) chat.usual = 'accept';
+    for (const name of ['a', 'b', 'c'])
+      world.clusters.set(name, {
+        findings: { vulnerabilities: name === 'a' ? [] : vuls(1) },
+        scannedAtMs: startMs + 1,
+      });
+    await world.run(startMs + hourMs);
+    expect(world.heard()).toEqual(['digest first chat: b standing r 1', 'digest first chat: c standing r 1']);
+  });
+
+  test('that answers nothing is left alone after three messages, and owed the rest', async () => {
+    const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
+    const chat = world.receivers.get('chat');
+    if (chat !== undefined) chat.usual = 'refuse';
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    for (const name of names)
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+    const summary = await world.run(startMs);
+    expect(chat?.sent).toHaveLength(3);
+    expect(summary.failures.join()).toContain('chat: 5 messages not taken');
+    expect(world.heard()).toEqual(names.map((name) => `soc: ${name} new r 1`));
+    if (chat !== undefined) chat.usual = 'accept';
+    await world.run(startMs + hourMs);
+    expect(world.heard()).toEqual(names.map((name) => `chat: ${name} new r 1`));
+  });
+});

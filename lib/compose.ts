@@ -202,6 +202,7 @@ export async function compose(config: Config, world: World): Promise<App> {
       reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
       options: followOptions(config),
       notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secrets, edges)),
+      configured: new Map(config.sources.map(({ name, expect }) => [name, expect])),
       clock,
       log,
       ...(options.onCluster && { onCluster: options.onCluster }),

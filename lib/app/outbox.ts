@@ -106,6 +106,7 @@ export class Outbox {
   /** What stands as told or stood before the first look, to be told in one message. */
   readonly #digests = new Map<string, Target[]>();
   readonly #errors: unknown[] = [];
+  readonly #broken = new Set<string>();
   readonly results = new Map<string, Delivered>();
   /** Clusters, by receiver, of which another run is sending the news, or was when it died. */
   readonly elsewhere = new Map<string, number>();
@@ -136,10 +137,16 @@ export class Outbox {
     return [...this.#notTaken.values()];
   }
 
+  /** Whether telling of it ended with an error of ours, or of the store. */
+  isBroken(group: string): boolean {
+    return this.#broken.has(group);
+  }
+
   /** Ask for what every receiver is owed about a cluster. */
   tell(source: string, followed: Followed, policy: Policy): void {
     for (const receiver of this.#edges.notifiers.keys()) {
-      this.#enqueue(receiver, () => this.#tellOne({ receiver, source, followed, policy }));
+      const target = { receiver, source, followed, policy };
+      this.#enqueue(receiver, [target], () => this.#tellOne(target));
     }
   }
 
@@ -148,7 +155,7 @@ export class Outbox {
     await Promise.all(this.#queues.values());
     for (const [receiver, targets] of this.#digests) {
       for (const why of ['first', 'reminder'] as const)
-        this.#enqueue(receiver, () => this.#sendDigest(receiver, why, targets));
+        this.#enqueue(receiver, targets, () => this.#sendDigest(receiver, why, targets));
     }
     this.#digests.clear();
     await Promise.all(this.#queues.values());
@@ -156,12 +163,13 @@ export class Outbox {
   }
 
   /** What fails keeps nothing else from being tried; `finish` tells of it. */
-  #enqueue(receiver: string, work: () => Promise<void>): void {
+  #enqueue(receiver: string, targets: readonly Target[], work: () => Promise<void>): void {
     const before = this.#queues.get(receiver) ?? Promise.resolve();
     this.#queues.set(
       receiver,
       before.then(work).catch((error: unknown) => {
         this.#errors.push(error);
+        for (const { followed } of targets) this.#broken.add(followed.group);
       }),
     );
   }

@@ -6,10 +6,12 @@ import type { ClusterListing, ClusterRow } from '../core/report.ts';
 import { type RouteTable, receiversOf } from '../core/routes.ts';
 import { tellBypasses } from './bypasses.ts';
 import { clusterGroup } from './cluster-state.ts';
+import { tellDeadLetters } from './dead-letters.ts';
 import { type Followed, type FollowOptions, follow, followEvaluation } from './follow.ts';
 import { type Judge, undetermined } from './judge.ts';
 import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
 import { type KnownCluster, knownClusters, rememberClusters } from './known-clusters.ts';
+import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } from './left-out.ts';
 import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
 import { undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
@@ -19,10 +21,12 @@ import { loadHealth, receiverName, watchReceivers, withoutGone } from './receive
 import type { Shared } from './shared.ts';
 import { watchSilences } from './silence-watch.ts';
 import { loadSilences, silencer } from './silences.ts';
-import type { StateStore } from './state.ts';
+import { type StateStore, StoreError } from './state.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
-export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts'> {
+export interface ScanEdges
+  extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts'>,
+    Pick<LeftOutEdges, 'configured'> {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
   readonly store: StateStore;
@@ -90,11 +94,15 @@ export async function scan(
 ): Promise<ScanSummary> {
   const { outbox, finish } = await openOutbox(edges, nowMs, signal, scope);
   const run = new Run(edges, outbox, nowMs, signal, scope);
-  const done = await Promise.allSettled(edges.sources.map((source) => run.source(source)));
-  await finish();
-  // An internal error is told only when all the rest is done.
-  for (const one of done) if (one.status === 'rejected') throw one.reason;
+  const done = await Promise.allSettled([
+    ...edges.sources.map((source) => run.source(source)),
+    ...edges.sources.slice(0, 1).map(({ policy }) => leaveOutRemoved(edges, outbox, policy, nowMs)),
+  ]);
+  const told = await Promise.allSettled([finish()]);
   await run.saveLooks();
+  // An internal error is told only when all the rest is done.
+  for (const one of [...done, ...told]) if (one.status === 'rejected') throw one.reason;
+  run.throwBroken();
   return run.summary();
 }
 
@@ -175,13 +183,23 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
     nowMs,
     signal,
   );
+  const steps = [
+    () => outbox.finish(),
+    () => watchReceivers(edges, outbox, health, nowMs, sinceMs ?? nowMs),
+    () => tellBypasses(edges, outbox, nowMs),
+    () => {
+      const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
+      return watchSilences(edges, outbox, silences, counts, nowMs);
+    },
+    () => outbox.finish(),
+    () => tellDeadLetters(edges, outbox, nowMs),
+    () => outbox.finish(),
+  ];
+  /** What fails keeps nothing after it from being done. */
   async function finish(): Promise<void> {
-    await outbox.finish();
-    await watchReceivers(edges, outbox, health, nowMs, sinceMs ?? nowMs);
-    await tellBypasses(edges, outbox, nowMs);
-    const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
-    await watchSilences(edges, outbox, silences, counts, nowMs);
-    await outbox.finish();
+    const errors: unknown[] = [];
+    for (const step of steps) await step().catch((error: unknown) => errors.push(error));
+    for (const error of errors) throw error;
   }
   return { outbox, finish };
 }
@@ -205,6 +223,8 @@ class Run {
   readonly #failures: string[] = [];
   #unchanged = 0;
   #left = 0;
+  /** Of clusters whose memory could not be read or written. */
+  readonly #broken: StoreError[] = [];
   readonly #alerts = { firing: 0, held: 0, waived: 0 };
   #oldestScannedAtMs: number | undefined;
   #hasInputError = false;
@@ -228,8 +248,8 @@ class Run {
   /** @returns why the source could not be looked at */
   async #clusters(source: WatchedSource, judge: Judge): Promise<Reason | undefined> {
     const { store, log } = this.#edges;
+    const before = await knownClusters(store, source.name, this.#nowMs);
     try {
-      const before = await knownClusters(store, source.name, this.#nowMs);
       const { clusters, nameless } = await this.#list(source);
       const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
       const wanted = clusters.filter(isOurs);
@@ -237,7 +257,7 @@ class Run {
       const gone = await rememberClusters(store, source.name, wanted, before, this.#nowMs);
       for (const { clusterId, clusterName } of gone) {
         if (!isOurs({ clusterId, clusterName })) {
-          await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined }, judge);
+          await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined });
           continue;
         }
         const message = `cluster ${clusterName} was in the report list of source ${source.name} and is not any more; if that is meant, leave it out by clusters.exclude`;
@@ -255,7 +275,7 @@ class Run {
         const isThere =
           wanted.some((row) => row.clusterName === name) || gone.some((known) => known.clusterName === name);
         const message = `cluster ${name} is expected in source ${source.name}, and no report list names it`;
-        const row = { clusterId: `expected ${name}`, clusterName: name, scannedAtMs: undefined };
+        const row = { clusterId: expectedId(name), clusterName: name, scannedAtMs: undefined };
         const followed = await this.#absent(source, row, isThere ? [] : [{ kind: 'cluster-absent', message }], judge);
         if (!isThere) this.#looked(source, followed);
       }
@@ -263,34 +283,71 @@ class Run {
       const looked: Record<string, number> = {};
       this.#looks.push({ source: source.name, looks: looked, listed: new Set(wanted.map((row) => row.clusterId)) });
       const { sinceMs = Number.POSITIVE_INFINITY, mayStart } = this.#scope;
+      const unreadable = new Map<string, readonly Reason[]>();
       for (const row of wanted.toSorted(byLook(looks))) {
         if ((looks[row.clusterId] ?? 0) >= sinceMs) continue;
         if (mayStart?.() === false) {
           this.#left++;
           continue;
         }
-        const keep = (of: ClusterRow, evaluation: Evaluation) =>
-          this.#edges.shared.leave(evaluationKey(source.name, of, source.policy, this.#nowMs), kept(evaluation, 0));
-        const followed = await follow(source.reports, row, judge, { ...this.#edges, keep }, this.#signal);
-        this.#looked(source, followed);
-        this.#outbox.tell(source.name, followed, source.policy);
-        looked[row.clusterId] = this.#nowMs;
+        const reason = await this.#look(source, row, judge);
+        if (reason === undefined) looked[row.clusterId] = this.#nowMs;
+        else unreadable.set(`memory of ${row.clusterName}`, [reason]);
+        if (unreadable.size >= mostBroken) break;
       }
+      if (this.#left === 0 || unreadable.size > 0)
+        await tellEach(this.#edges, this.#outbox, `memory/${source.name}`, unreadable, this.#nowMs);
       return undefined;
     } catch (error) {
-      return this.#sourceFailed(source, error);
+      const reason = this.#sourceFailed(source, error);
+      // What receivers are owed they are owed all the same.
+      for (const cluster of before.filter((one) => isWanted(one, source)))
+        await this.#tellKnown(source, { ...cluster, scannedAtMs: undefined }, judge);
+      return reason;
     }
   }
 
-  /** Of a cluster that the config leaves out nothing is asked for any more: whoever has heard of its alerts hears that. */
-  async #leftOut(source: WatchedSource, row: Followed['row'], judge: Judge): Promise<void> {
-    const none = undetermined({ id: row.clusterId, name: row.clusterName }, nothing, judge);
-    const policy = { ...none.policy, digest: 'left out' };
-    const evaluation: Evaluation = { ...none, policy, reasons: [], rules: [] };
+  /** @returns why nothing is known of it now: its memory cannot be read or written */
+  async #look(source: WatchedSource, row: ClusterRow, judge: Judge): Promise<Reason | undefined> {
+    const keep = (of: ClusterRow, evaluation: Evaluation) =>
+      this.#edges.shared.leave(evaluationKey(source.name, of, source.policy, this.#nowMs), kept(evaluation, 0));
+    try {
+      const followed = await follow(source.reports, row, judge, { ...this.#edges, keep }, this.#signal);
+      this.#looked(source, followed);
+      this.#outbox.tell(source.name, followed, source.policy);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      return this.#unreadable(row, error);
+    }
+  }
+
+  async #tellKnown(source: WatchedSource, row: Followed['row'], judge: Judge): Promise<void> {
     const group = clusterGroup(source.name, row.clusterId);
-    const options = { ...this.#edges.options, isDropped: true };
-    const followed = await followEvaluation(group, row, evaluation, judge, { ...this.#edges, options });
-    this.#outbox.tell(source.name, followed, source.policy);
+    try {
+      this.#outbox.tell(source.name, await followEvaluation(group, row, undefined, judge, this.#edges), source.policy);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#unreadable(row, error);
+    }
+  }
+
+  #unreadable({ clusterName }: Followed['row'], error: StoreError): Reason {
+    this.#broken.push(error);
+    const message = `cluster ${clusterName} is not watched: what is remembered of it cannot be read or written: ${error.message}`;
+    this.#failures.push(message);
+    this.#edges.log('error', 'memory of a cluster not usable', { cluster: clusterName, reason: error.message });
+    return { kind: 'memory-unreadable', message };
+  }
+
+  /** @throws {StoreError} the memory of a cluster could not be read or written */
+  throwBroken(): void {
+    const [first] = this.#broken;
+    if (first !== undefined) throw first;
+  }
+
+  async #leftOut(source: WatchedSource, row: Followed['row']): Promise<void> {
+    await leaveOut(this.#edges, this.#outbox, source, row, this.#nowMs);
   }
 
   /** Once for all runs that the schedule asked for at a time. */
@@ -308,7 +365,10 @@ class Run {
   /** When all of it was told: a run that dies before is done again. */
   async saveLooks(): Promise<void> {
     const { store } = this.#edges;
-    for (const { source, looks, listed } of this.#looks) await saveLooks(store, source, looks, listed, this.#nowMs);
+    for (const { source, looks, listed } of this.#looks) {
+      const told = Object.entries(looks).filter(([id]) => !this.#outbox.isBroken(clusterGroup(source, id)));
+      await saveLooks(store, source, Object.fromEntries(told), listed, this.#nowMs);
+    }
   }
 
   /** Follow what has no report: with reasons it cannot be judged, without it can again. */
@@ -413,4 +473,5 @@ class Run {
   }
 }
 
-const nothing: readonly Reason[] = [{ kind: 'report-missing', message: 'there is none to be had' }];
+/** Beyond so many clusters of a source whose memory is broken it is the store, and each try takes its time. */
+const mostBroken = 3;

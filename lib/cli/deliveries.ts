@@ -1,4 +1,4 @@
-import { loadDeadLetters, replayDeadLetters } from '../app/dead-letters.ts';
+import { discardDeadLetters, loadDeadLetters, replayDeadLetters } from '../app/dead-letters.ts';
 import { overview } from '../app/overview.ts';
 import { formatDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
@@ -10,9 +10,11 @@ import type { Terminal } from './terminal.ts';
 
 export const deliveriesHelp = `portcullis deliveries list             what receivers are owed, and the dead letters
 portcullis deliveries replay [ID ...]  send dead letters once more, with the ids they had; without an ID all of them
+portcullis deliveries discard ID ...   throw dead letters away
 
 A message that a receiver does not take is sent again by every scan, for owed_for (3 days unless the config says otherwise);
-then it is a dead letter.
+then it is a dead letter, and the receivers are told so until it is sent or discarded. What of it is not so any more is not
+sent: of an alert that is over since, the receiver was told.
 
   --config FILE    default: portcullis.yaml
 
@@ -32,15 +34,24 @@ export async function deliveriesCommand(args: readonly string[], terminal: Termi
   if (action === 'replay') {
     let code = 0;
     await withStore(values.config, terminal, async (store, app) => {
-      const { delivered, failures } = await replayDeadLetters(store, await app.notifiers(), ids, nowMs);
+      const { delivered, outdated, failures } = await replayDeadLetters(store, await app.notifiers(), ids, nowMs);
       say(`${delivered} delivered, ${failures.length} not`);
+      if (outdated > 0) say(`${outdated} not sent, since nothing of it is so any more`);
       for (const failure of failures) say(`not done: ${failure}`);
       code = failures.length > 0 ? 2 : 0;
     });
     return code;
   }
+  if (action === 'discard') {
+    if (ids.length === 0) throw new InputError('deliveries discard: needs the ID of each letter, as list shows it');
+    await withStore(values.config, terminal, async (store) => {
+      say(`${await discardDeadLetters(store, ids, nowMs)} discarded`);
+    });
+    return 0;
+  }
   if (action !== 'list' || ids.length > 0) {
-    throw new InputError(`deliveries: there is no ${positionals.join(' ')}${hint(action ?? '', ['list', 'replay'])}`);
+    const known = ['list', 'replay', 'discard'];
+    throw new InputError(`deliveries: there is no ${positionals.join(' ')}${hint(action ?? '', known)}`);
   }
   await withStore(values.config, terminal, async (store, _app, { sources, receivers }) => {
     const names = [sources.map(({ name }) => name), receivers.map(({ name }) => name)] as const;

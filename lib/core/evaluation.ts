@@ -27,6 +27,8 @@ export type ReasonKind =
 export const ownKinds = [
   'receiver-failing',
   'message-refused',
+  'message-given-up',
+  'memory-unreadable',
   'silence-ending',
   'gate-bypassed',
   'source-poisoned',

@@ -193,7 +193,7 @@ describe('a message that was not taken', () => {
     const letters = await world.store.load('dead-letters', '', startMs);
     expect(letters).toHaveLength(1);
     expect(letters[0]?.value).toMatchObject({ receiver: 'chat', attempts: 4, notice: { about: 'alerts' } });
-    expect(world.heard()).toEqual([]);
+    expect(world.heard()).toEqual(['chat: messages given up of chat new message-given-up']);
     world.clusters.set('prod', { findings: { vulnerabilities: vuls(1, 2) }, scannedAtMs: startMs + 6 * dayMs });
     await world.run(startMs + 6 * dayMs + hourMs);
     expect(world.heard()).toEqual(['chat: prod worse r 2']);

@@ -204,6 +204,7 @@ const calendar: readonly Entry[] = [
     },
   },
   { on: '2026-07-08', what: 'It is the third morning on which the pager takes nothing.', does() {} },
+  { on: '2026-07-09', what: 'What the pager was owed first is owed for three days now, and given up.', does() {} },
   {
     on: '2026-07-10',
     what: 'The pager is up again, and ops send again what it did not take.',

@@ -171,6 +171,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
       return scan(
         {
           sources: [source],
+          configured: new Map([[source.name, source.expect]]),
           clock,
           store: around(world.store, operate),
           shared: new Shared({

@@ -26,6 +26,8 @@ export const alertnames: Readonly<Record<AlertKind, string>> = {
   undetermined: 'PortcullisUndetermined',
   'receiver-failing': 'PortcullisReceiverFailing',
   'message-refused': 'PortcullisMessageRefused',
+  'message-given-up': 'PortcullisMessageGivenUp',
+  'memory-unreadable': 'PortcullisMemoryUnreadable',
   'gate-bypassed': 'PortcullisGateBypassed',
   'source-poisoned': 'PortcullisSourcePoisoned',
   'silence-ending': 'PortcullisSilenceEnding',

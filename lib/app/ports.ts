@@ -41,6 +41,8 @@ export interface ReportSource {
 /** Delivers to one receiver. */
 export interface Notifier {
   readonly receiver: string;
+  /** Another one when its URL is another one; tells nothing of it. Absent: its URL is not known to change. */
+  readonly address?: () => Promise<string | undefined>;
   /** @throws {DeliveryError} the receiver did not take it */
   deliver(notice: Notice, nowMs: number, signal?: AbortSignal): Promise<Taken | undefined>;
 }

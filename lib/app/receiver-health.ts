@@ -14,6 +14,10 @@ interface Health {
   readonly tickMs?: number;
   /** When it said that it is gone for good (410). */
   readonly goneMs?: number;
+  /** Where it was then. */
+  readonly goneFrom?: string;
+  /** Since when it is in the config no more. */
+  readonly removedMs?: number;
   /** Why it did not take a message as it should look, and had it in plain words. */
   readonly refusal?: string;
 }
@@ -30,7 +34,7 @@ export function receiverName(receiver: string): string {
 
 const group = 'receivers';
 
-/** How long a receiver that is gone is left alone: its URL may be a secret that was renewed. */
+/** How long a receiver that is gone is left alone, unless its URL is another one. */
 const goneForMs = 86_400_000;
 
 export async function loadHealth(store: StateStore, nowMs: number): Promise<ReadonlyMap<string, StoredRecord>> {
@@ -44,10 +48,12 @@ export function withoutGone(
   nowMs: number,
 ): ReadonlyMap<string, Notifier> {
   const entries = [...notifiers].map(([receiver, notifier]) => {
-    const { goneMs } = (health.get(receiver)?.value ?? {}) as Partial<Health>;
+    const { goneMs, goneFrom } = (health.get(receiver)?.value ?? {}) as Partial<Health>;
     if (goneMs === undefined || nowMs - goneMs >= goneForMs) return [receiver, notifier] as const;
-    const reason = `switched off since it answered 410 at ${isoTime(goneMs)}; it is asked again a day after that`;
-    const deliver = async () => {
+    const reason = `switched off since it answered 410 at ${isoTime(goneMs)}; it is asked again a day after that, or when its URL is another one`;
+    const deliver: Notifier['deliver'] = async (...message) => {
+      const address = await notifier.address?.();
+      if (address !== undefined && goneFrom !== undefined && address !== goneFrom) return notifier.deliver(...message);
       throw new DeliveryError(receiver, reason, true, undefined, false);
     };
     return [receiver, { receiver, deliver }] as const;
@@ -78,8 +84,11 @@ export async function watchReceivers(
     const result = outbox.results.get(receiver);
     const record = health.get(receiver);
     const before = record?.value as Health | undefined;
-    const now = healthAfter(before, result, nowMs, tickMs);
-    if (now === undefined) continue;
+    const after = healthAfter(before, result, nowMs, tickMs);
+    if (after === undefined) continue;
+    const isGoneNow = result?.isGone === true && after.goneMs === nowMs;
+    const goneFrom = isGoneNow ? await edges.notifiers.get(receiver)?.address?.() : before?.goneFrom;
+    const now = after.goneMs === undefined || goneFrom === undefined ? after : { ...after, goneFrom };
     const tell = (name: string, reasons: readonly Reason[] | undefined) =>
       tellOfOurselves(edges, outbox, name, reasons, nowMs);
     const isFailing = now.failingRuns >= options.failingAfterRuns || now.goneMs !== undefined;
@@ -89,7 +98,30 @@ export async function watchReceivers(
       const isTold = result !== undefined && result.accepted > 0;
       await tell(`messages to ${receiver}`, isTold ? refused(receiver, now) : undefined);
     }
-    if (now !== before) await store.put(group, { key: receiver, value: now }, record?.version ?? 0, nowMs);
+    if (JSON.stringify(now) !== JSON.stringify(before))
+      await store.put(group, { key: receiver, value: now }, record?.version ?? 0, nowMs);
+  }
+  await forgetRemoved(edges, outbox, health, nowMs);
+}
+
+/** How long it is told that a receiver that failed is in the config no more: others may be owed it. */
+const removedForMs = 7 * 86_400_000;
+
+/** What was told of receivers that are in the config no more is over. */
+async function forgetRemoved(
+  edges: HealthEdges,
+  outbox: Outbox,
+  health: ReadonlyMap<string, StoredRecord>,
+  nowMs: number,
+): Promise<void> {
+  for (const [receiver, { value, version }] of health) {
+    if (edges.notifiers.has(receiver)) continue;
+    const { removedMs = nowMs } = value as Health;
+    await tellOfOurselves(edges, outbox, receiverName(receiver), [], nowMs);
+    await tellOfOurselves(edges, outbox, `messages to ${receiver}`, [], nowMs);
+    if (nowMs - removedMs > removedForMs) await edges.store.remove(group, receiver, version);
+    else if (removedMs === nowMs)
+      await edges.store.put(group, { key: receiver, value: { ...(value as Health), removedMs } }, version, nowMs);
   }
 }
 

@@ -22,6 +22,7 @@ import type { Shared } from './shared.ts';
 import { watchSilences } from './silence-watch.ts';
 import { loadSilences, silencer } from './silences.ts';
 import { type StateStore, StoreError } from './state.ts';
+import { tellUnreadable } from './unreadable.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
 export interface ScanEdges
@@ -283,7 +284,7 @@ class Run {
       const looked: Record<string, number> = {};
       this.#looks.push({ source: source.name, looks: looked, listed: new Set(wanted.map((row) => row.clusterId)) });
       const { sinceMs = Number.POSITIVE_INFINITY, mayStart } = this.#scope;
-      const unreadable = new Map<string, readonly Reason[]>();
+      const unreadable = new Map<string, Reason>();
       for (const row of wanted.toSorted(byLook(looks))) {
         if ((looks[row.clusterId] ?? 0) >= sinceMs) continue;
         if (mayStart?.() === false) {
@@ -292,11 +293,11 @@ class Run {
         }
         const reason = await this.#look(source, row, judge);
         if (reason === undefined) looked[row.clusterId] = this.#nowMs;
-        else unreadable.set(`memory of ${row.clusterName}`, [reason]);
+        else unreadable.set(row.clusterName, reason);
         if (unreadable.size >= mostBroken) break;
       }
       if (this.#left === 0 || unreadable.size > 0)
-        await tellEach(this.#edges, this.#outbox, `memory/${source.name}`, unreadable, this.#nowMs);
+        await tellUnreadable(this.#edges, this.#outbox, source.name, unreadable, this.#nowMs);
       return undefined;
     } catch (error) {
       const reason = this.#sourceFailed(source, error);

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Clock } from '../app/ports.ts';
 import { DeliveryError, InputError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
@@ -128,6 +129,15 @@ export function withSecret(
 export function urlOf(secret: Secret): URL | undefined {
   const url = URL.parse(secret.reveal().trim());
   return url !== null && /^https?:$/.test(url.protocol) ? url : undefined;
+}
+
+/** Tells URLs apart and nothing of them. @returns undefined for a secret that cannot be had */
+export async function addressOf(source: SecretSource): Promise<string | undefined> {
+  try {
+    return hash('sha256', `address ${(await source(false)).reveal().trim()}`, 'hex').slice(0, 16);
+  } catch {
+    return undefined;
+  }
 }
 
 export const noUrl: Refusal = { reason: 'its secret is not a URL: update it', retryable: false };

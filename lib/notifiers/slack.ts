@@ -4,6 +4,7 @@ import { renderSlack, renderSlackPlain, type SlackPayload } from '../core/render
 import type { Secret } from '../core/secret.ts';
 import { type HttpResponse, readText } from '../http/request.ts';
 import {
+  addressOf,
   defaultTimeouts,
   deliver,
   type Edges,
@@ -34,6 +35,7 @@ export function createSlackNotifier(options: SlackOptions): Notifier {
   const { receiver, webhook } = options;
   return {
     receiver,
+    address: () => addressOf(webhook),
     async deliver(notice, _nowMs, signal) {
       const withWebhook = withSecret(webhook, [401, 403, 404]);
       let { payload } = renderSlack(notice);

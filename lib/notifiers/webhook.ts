@@ -7,6 +7,7 @@ import { renderWebhook } from '../core/render/webhook.ts';
 import { Secret } from '../core/secret.ts';
 import { readText } from '../http/request.ts';
 import {
+  addressOf,
   defaultTimeouts,
   deliver,
   type Edges,
@@ -55,12 +56,14 @@ interface Body {
  */
 export function createWebhookNotifier(options: WebhookOptions): Notifier {
   const { receiver, url, signingSecret, clock, format = 'portcullis', validForMs = defaultValidForMs } = options;
+  const urlSource = typeof url === 'function' ? url : async () => new Secret(url.href);
   return {
     receiver,
+    address: () => addressOf(urlSource),
     async deliver(notice, nowMs, signal) {
       // What is sent late must not be over when it arrives.
       const body = bodyOf(notice, format, Math.max(notice.atMs, nowMs) + validForMs);
-      const withUrl = withSecret(typeof url === 'function' ? url : async () => new Secret(url.href), [401, 403, 404]);
+      const withUrl = withSecret(urlSource, [401, 403, 404]);
       const withSigning = signingSecret && withSecret(signingSecret, [401, 403]);
 
       /** The id stays the same over all attempts, the time is that of the attempt. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { StateStore } from '../../lib/app/state.ts';
+import { replayDeadLetters } from '../../lib/app/dead-letters.ts';
+import { type StateStore, StoreError } from '../../lib/app/state.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
 import { dayMs, hourMs, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';
 
@@ -187,5 +188,97 @@ describe('a receiver', () => {
     if (chat !== undefined) chat.usual = 'accept';
     await world.run(startMs + hourMs);
     expect(world.heard()).toEqual(names.map((name) => `chat: ${name} new r 1`));
+  });
+});
+
+test('what is owed is sent while HSS gives no list', async () => {
+  const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
+  world.receivers.get('soc')?.script.push('refuse');
+  expect(await look(world, 0, vuls(1))).toEqual(['chat: prod new r 1']);
+  world.isReachable = false;
+  await world.run(startMs + hourMs);
+  expect(world.heard()).toContain('soc: prod new r 1');
+});
+
+describe('a cluster whose memory cannot be read', () => {
+  test('keeps no other one from being watched, is told of, and so is the end of it', async () => {
+    const store = createMemoryStore();
+    let isBroken = false;
+    const load: StateStore['load'] = (group, prefix, nowMs) => {
+      if (isBroken && group === 'cluster/prod/id-a') throw new StoreError('record of it: what is stored is no JSON');
+      return store.load(group, prefix, nowMs);
+    };
+    const world = scripted({ store: { ...store, load } });
+    const scan = async (hour: number, ...numbers: number[]) => {
+      for (const name of ['a', 'b'])
+        world.clusters.set(name, { findings: { vulnerabilities: vuls(...numbers) }, scannedAtMs: startMs + hour });
+      return world.run(startMs + hour * hourMs).catch((error: Error) => error);
+    };
+    await scan(0);
+    isBroken = true;
+    expect(await scan(1, 1)).toBeInstanceOf(StoreError);
+    expect(world.heard()).toEqual(['chat: b new r 1']);
+    expect(await scan(2, 1)).toBeInstanceOf(StoreError);
+    expect(world.heard()).toEqual(['chat: memory of a new memory-unreadable']);
+    expect(await scan(3, 1)).toBeInstanceOf(StoreError);
+    expect(world.heard()).toEqual([]);
+    isBroken = false;
+    expect(await scan(4, 1)).toMatchObject({ exitCode: 0 });
+    expect(world.heard()).toEqual(['chat: a new r 1', 'chat: memory of a resolved memory-unreadable']);
+  });
+});
+
+describe('a message that was given up', () => {
+  /** A week in which soc takes nothing; on its last day the second of two findings is new. */
+  async function week() {
+    const world = scripted({
+      receivers: { chat: 'all', soc: 'all' },
+      policy: 'rules:\n  - {id: r, on: vulnerabilities, per: [image], max: 0}\n',
+    });
+    const soc = world.receivers.get('soc');
+    if (soc !== undefined) soc.usual = 'unknown';
+    const image = (name: string) => ({ ...vuls(1)[0], image: name });
+    for (let day = 0; day < 5; day++) await look(world, day * 24, [image('a'), image('b')]);
+    const letters = await world.store.load('dead-letters', '', startMs);
+    expect(letters.length).toBeGreaterThan(0);
+    if (soc !== undefined) soc.usual = 'accept';
+    world.heard();
+    return { world, image, soc };
+  }
+  const replay = (world: Scripted, day: number) =>
+    replayDeadLetters(world.store, world.receivers, [], startMs + day * dayMs);
+
+  test('is sent again without what is over since', async () => {
+    const { world, image, soc } = await week();
+    await look(world, 5 * 24, [image('b')]);
+    world.heard();
+    expect(await replay(world, 6)).toMatchObject({ delivered: 1, outdated: 0, failures: [] });
+    expect(soc?.accepted.at(-1)).toMatchObject({ news: [{ group: { image: 'b' } }] });
+    expect(await replay(world, 6)).toMatchObject({ delivered: 0 });
+  });
+
+  test('is not sent at all when nothing of it is so any more', async () => {
+    const { world, soc } = await week();
+    await look(world, 5 * 24, []);
+    const sent = soc?.sent.length;
+    expect(await replay(world, 6)).toEqual({ delivered: 0, outdated: 1, failures: [] });
+    expect(soc?.sent).toHaveLength(sent ?? 0);
+  });
+
+  test('is sent once by two who send it again at once', async () => {
+    const { world, soc } = await week();
+    const sent = soc?.sent.length ?? 0;
+    const both = await Promise.all([replay(world, 6), replay(world, 6)]);
+    expect(both.map(({ delivered }) => delivered).sort()).toEqual([0, 1]);
+    expect(both.flatMap(({ failures }) => failures)).toEqual([expect.stringContaining('somebody else is sending it')]);
+    expect(soc?.sent).toHaveLength(sent + 1);
+  });
+
+  test('stays when it is refused again', async () => {
+    const { world, soc } = await week();
+    if (soc !== undefined) soc.usual = 'refuse';
+    expect(await replay(world, 6)).toMatchObject({ delivered: 0, failures: [expect.stringContaining('refuse')] });
+    if (soc !== undefined) soc.usual = 'accept';
+    expect(await replay(world, 6)).toMatchObject({ delivered: 1 });
   });
 });

@@ -45,9 +45,9 @@ describe.each(['SQLite', 'DynamoDB'])('with %s, a process that is killed (kill -
     expect(await once(killed, 'exit')).toEqual([null, 'SIGKILL']);
 
     const exits: unknown[] = [];
-    // Sooner than the claim ends nothing is sent; after that what was not written down is.
+    // Sooner than the claim ends nothing is sent, and it is said so; after that what was not written down is.
     for (const minutes of [1, 6, 12]) exits.push(...(await once(scan(minutes, env), 'exit')).slice(0, 1));
-    expect(exits).toEqual([0, 0, 0]);
+    expect(exits).toEqual([2, 0, 0]);
     const ids = world.hook.received.map(({ headers }) => headers['webhook-id']);
     expect(ids).toHaveLength(2);
     expect(new Set(ids).size).toBe(1);

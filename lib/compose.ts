@@ -3,8 +3,10 @@ import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
+import type { Objects } from './app/objects.ts';
 import type { OwedTarget } from './app/outbox.ts';
 import { createPaceBook } from './app/pace-book.ts';
+import { type HeldPolicy, PolicyBook } from './app/policy-book.ts';
 import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
 import {
   deliverOwed,
@@ -17,13 +19,15 @@ import {
 } from './app/scan.ts';
 import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
-import type { WatchedSource } from './app/watched.ts';
+import { noPolicy, type WatchedSource } from './app/watched.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
-import { InputError } from './core/errors.ts';
+import { InputError, UndeterminedError } from './core/errors.ts';
 import type { Evaluation } from './core/evaluation.ts';
 import { preparePatterns } from './core/pattern.ts';
-import { type Policy, parsePolicy } from './core/policy/parse.ts';
+import type { Policy } from './core/policy/parse.ts';
+import { readPolicy } from './core/policy/read.ts';
+import { isS3 } from './core/s3-location.ts';
 import { formatIssue } from './core/yaml.ts';
 import { createHssSource } from './hss/client.ts';
 import { systemClock } from './hss/clock.ts';
@@ -33,6 +37,7 @@ import { defaultLimits, type ReportLimits } from './hss/report-stream.ts';
 import { createGuard } from './http/addresses.ts';
 import { createHttp, type Http, HttpError } from './http/request.ts';
 import { createPace } from './notifiers/pace.ts';
+import type { S3Options } from './s3/objects.ts';
 import { Secrets } from './secrets/secrets.ts';
 import { awsSecrets } from './secrets/secrets-manager.ts';
 import { createMemoryStore } from './stores/memory.ts';
@@ -53,7 +58,7 @@ export interface World {
 export interface App {
   /** @throws {InputError} */
   gate(request: GateRequest, nowMs: number, signal?: AbortSignal): Promise<Evaluation>;
-  /** The path of the policy that an evaluation is by. */
+  /** The path of the policy that an evaluation is by; undefined: it is in no file. */
   policyFile(evaluation: Evaluation): string | undefined;
   /** Of the policy that an evaluation was made by. */
   rules(evaluation: Evaluation): Policy['rules'] | undefined;
@@ -94,11 +99,7 @@ export interface ScanOptions {
 
 /** Read a policy file. @throws {InputError} every issue in it, or that it cannot be read */
 export async function loadPolicy(path: string): Promise<Policy> {
-  const text = await readInput(path, 'policy');
-  await preparePatterns(text);
-  const { policy, issues } = parsePolicy(text, path);
-  if (policy === undefined) throw new InputError(`invalid policy\n${issues.map(formatIssue).join('\n')}`);
-  return policy;
+  return readPolicy(await readInput(path, 'policy'), path);
 }
 
 /** Read a config file. @throws {InputError} every issue in it, or that it cannot be read */
@@ -144,7 +145,17 @@ export async function compose(config: Config, world: World): Promise<App> {
     nowMs: clock.nowMs,
     maxAgeMs: config.secretsMaxAgeMs,
   });
-  const policies = await loadPolicies(config);
+  const files = await loadPolicies(config);
+  let objects: Promise<Objects> | undefined;
+  const book = new PolicyBook({
+    objects() {
+      objects ??= openS3({ endpoint: env.AWS_ENDPOINT_URL_S3 || undefined, clock, random });
+      return objects;
+    },
+    nowMs: clock.nowMs,
+    maxAgeMs: config.policies.max_age,
+    usableForMs: config.policies.usable_for,
+  });
   const { calls_per_minute: calls, calls_shared_by: sharedBy } = config.limits ?? {};
   let opened: Promise<StateStore> | undefined;
   const store = () => {
@@ -160,28 +171,36 @@ export async function compose(config: Config, world: World): Promise<App> {
     isShared: sharedBy === 'address',
     book: createPaceBook(store, clock.nowMs),
   });
-  const sources = config.sources.map(
-    (source): WatchedSource => ({
+  const sources = config.sources.map((source) => ({
+    name: source.name,
+    reports: createHssSource({
       name: source.name,
-      reports: createHssSource({
-        name: source.name,
-        region: source.region,
-        projectId: source.project_id,
-        enterpriseProjectId: source.enterprise_project_id,
-        endpoint: source.endpoint,
-        iamEndpoint: source.iam_endpoint,
-        credentials: secrets.credentials(source.credentials),
-        http: counted,
-        clock,
-        random,
-        pacers,
-      }),
-      policy: policies.get(source.policy) as Policy,
-      include: source.clusters?.include,
-      exclude: source.clusters?.exclude,
-      expect: source.expect,
+      region: source.region,
+      projectId: source.project_id,
+      enterpriseProjectId: source.enterprise_project_id,
+      endpoint: source.endpoint,
+      iamEndpoint: source.iam_endpoint,
+      credentials: secrets.credentials(source.credentials),
+      http: counted,
+      clock,
+      random,
+      pacers,
     }),
-  );
+    policyAt: source.policy,
+    include: source.clusters?.include,
+    exclude: source.clusters?.exclude,
+    expect: source.expect,
+  }));
+  /** With the policies as they are now: for one run, or one request. */
+  const watch = (shared: Shared, asked?: readonly string[]): Promise<WatchedSource[]> =>
+    Promise.all(
+      sources
+        .filter(({ name }) => asked === undefined || asked.includes(name))
+        .map(async ({ policyAt, ...source }) => {
+          const policy = files.get(policyAt);
+          return { ...source, ...(policy === undefined ? await policyIn(book, policyAt, shared) : { policy }) };
+        }),
+    );
   const readReport = reader({ limits: limitsOf(config) });
   // Endpoints of HSS are the operator's choice. Where receivers are is up to whoever has their DNS or their secret.
   const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
@@ -192,11 +211,12 @@ export async function compose(config: Config, world: World): Promise<App> {
   async function scanEdges(options: ScanOptions = {}, asked = options.sources): Promise<ScanEdges> {
     await checkSecrets(config, secrets, asked);
     const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
+    const shared = new Shared({ store: kept, clock, log, failureFreshMs: freshMs });
     return {
-      sources: sources.filter(({ name }) => options.sources === undefined || options.sources.includes(name)),
+      sources: await watch(shared, options.sources),
       readReport,
       store: kept,
-      shared: new Shared({ store: kept, clock, log, failureFreshMs: freshMs }),
+      shared,
       routes: config.routes,
       announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
       reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
@@ -215,12 +235,12 @@ export async function compose(config: Config, world: World): Promise<App> {
     if (reason !== undefined) log('warn', 'the heartbeat was not taken', { reason });
   }
 
-  let gateEdges: Promise<GateEdges> | undefined;
-  const openGate = async (): Promise<GateEdges> => {
+  let gateEdges: Promise<Omit<GateEdges, 'sources'>> | undefined;
+  const openGate = async (): Promise<Omit<GateEdges, 'sources'>> => {
     const kept = await store().catch((error: unknown) => unusable(error, log));
     const usable = 'unusable' in kept ? createMemoryStore() : kept;
     const shared = new Shared({ store: usable, clock, log, failureFreshMs: freshMs });
-    return { sources, readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs };
+    return { readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs };
   };
   return {
     async gate(request, nowMs, signal) {
@@ -228,10 +248,11 @@ export async function compose(config: Config, world: World): Promise<App> {
       gateEdges.catch(() => {
         gateEdges = undefined;
       });
-      return gate(request, await gateEdges, nowMs, signal);
+      const edges = await gateEdges;
+      return gate(request, { ...edges, sources: await watch(edges.shared) }, nowMs, signal);
     },
-    rules: ({ policy }) => [...policies.values()].find(({ digest }) => digest === policy.digest)?.rules,
-    policyFile: ({ policy }) => [...policies].find(([, { digest }]) => digest === policy.digest)?.[0],
+    rules: ({ policy }) => [...files.values(), ...book.policies].find(({ digest }) => digest === policy.digest)?.rules,
+    policyFile: ({ policy }) => [...files].find(([, { digest }]) => digest === policy.digest)?.[0],
     async scan(nowMs, options = {}, signal) {
       const summary = await scan(await scanEdges(options), nowMs, signal, options.scope);
       if (summary.exitCode === 0 && options.notifiers === undefined) await beat(signal);
@@ -251,6 +272,7 @@ export async function compose(config: Config, world: World): Promise<App> {
       const clients = [http, ...edges.clients.values(), ...(heartbeatHttp === undefined ? [] : [heartbeatHttp])];
       await Promise.all(clients.map((one) => one.close()));
       await (await opened)?.close();
+      (await objects)?.close();
     },
   };
 }
@@ -366,10 +388,27 @@ function checkUrl(receiver: Receiver, url: URL): void {
 }
 
 async function loadPolicies(config: Config): Promise<Map<string, Policy>> {
-  const paths = [...new Set(config.sources.map((source) => source.policy))];
+  const paths = [...new Set(config.sources.map((source) => source.policy))].filter((path) => !isS3(path));
   const loaded = await Promise.allSettled(paths.map(async (path) => [path, await loadPolicy(path)] as const));
   throwAll(loaded);
   return new Map(loaded.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+}
+
+/** The code for S3 is loaded when there is something to read from it. */
+async function openS3(options: S3Options): Promise<Objects> {
+  const { openObjects } = await import('./s3/objects.ts');
+  return openObjects(options);
+}
+
+/** That there is none concerns its sources, and no others. */
+async function policyIn(book: PolicyBook, name: string, shared: Shared) {
+  try {
+    const { policy, note }: HeldPolicy = await book.current(name, shared);
+    return { policy, policyNote: note };
+  } catch (error) {
+    if (!(error instanceof InputError) && !(error instanceof UndeterminedError)) throw error;
+    return { policy: noPolicy, policyProblem: error };
+  }
 }
 
 /** That a secret is missing has to show on the first run, not in the night when the first alert is due. */

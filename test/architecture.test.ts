@@ -30,6 +30,10 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
       packages: ['@aws-sdk/client-secrets-manager', 'node:'],
     },
     'lib/stores': { folders: ['lib/core', 'lib/app/state.ts'], packages: ['@aws-sdk/client-dynamodb', 'node:'] },
+    'lib/s3': {
+      folders: ['lib/core', 'lib/http', 'lib/app/objects.ts', 'lib/app/ports.ts'],
+      packages: ['@aws-sdk/client-s3'],
+    },
     'lib/http': { folders: ['lib/core'], packages: ['undici/', 'node:'] },
     'lib/config': { folders: ['lib/core'], packages: ['zod/mini', 'node:'] },
     'lib/simulator': { folders: [], packages: ['node:'] },
@@ -46,6 +50,7 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
         'lib/hss',
         'lib/http',
         'lib/notifiers',
+        'lib/s3',
         'lib/secrets',
         'lib/stores',
       ],

@@ -12,6 +12,8 @@ import { templateProblems } from '../support/template-rules.ts';
 let folder: string;
 let dev: Resources;
 let prod: Resources;
+/** With all that is optional. */
+let full: Resources;
 
 /** Where alarms go. */
 const topic = 'arn:aws:sns:eu-west-1:123456789012:on-call';
@@ -22,6 +24,7 @@ beforeAll(async () => {
   dev = (await packageService(join(folder, 'dev'))).resources;
   prod = (await packageService(join(folder, 'prod'), ['--stage', 'prod', '--param', `alarmTopicArn=${topic}`]))
     .resources;
+  full = (await packageService(join(folder, 'full'), ['--param', 'policyBucket=acme-policies'])).resources;
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -58,8 +61,21 @@ describe('the template', () => {
     expect(iamText(prod).replaceAll('portcullis-prod', 'portcullis-dev')).toBe(iamText(dev));
   });
 
-  test('keeps its rules in both stages', () => {
-    expect({ dev: templateProblems(dev), prod: templateProblems(prod) }).toEqual({ dev: [], prod: [] });
+  test('with a bucket of policies lets each function read them, and differs in nothing else', () => {
+    const read = 's3:GetObject -> arn:Partition:s3:::acme-policies/policies/*';
+    const before = iamText(dev).split('\n');
+    expect(
+      iamText(full)
+        .split('\n')
+        .filter((line) => !before.includes(line)),
+    ).toEqual(['DeliverRole', 'GateRole', 'ScanRole', 'ScheduleRole'].map((role) => `${role} -> Allow ${read}`));
+    expect(iamText(dev)).not.toContain('s3:GetObject');
+    expect(resourcesText(full)).toBe(resourcesText(dev));
+  });
+
+  test('keeps its rules in both stages, and with all that is optional', () => {
+    const problems = [dev, prod, full].map(templateProblems);
+    expect(problems).toEqual([[], [], []]);
   });
 
   test.each<{ what: string; spoil: (resources: Record<string, Resource>) => unknown; says: string }>([
@@ -74,8 +90,13 @@ describe('the template', () => {
       says: 'GateRole: secretsmanager:PutSecretValue on',
     },
     {
+      what: 'any object of a bucket',
+      spoil: (all) => set(policy(all, 'GateRole', 2), { Resource: 'arn:aws:s3:::acme-policies/*' }),
+      says: 'GateRole: s3:GetObject on arn:aws:s3:::acme-policies/*: a resource is named in full',
+    },
+    {
       what: 'any action on the table',
-      spoil: (all) => set(policy(all, 'ScanRole', 2), { Action: 'dynamodb:*' }),
+      spoil: (all) => set(policy(all, 'ScanRole', 3), { Action: 'dynamodb:*' }),
       says: 'ScanRole: dynamodb:*: an action is named in full',
     },
     {
@@ -204,7 +225,7 @@ describe('the template', () => {
       says: 'GateLambdaFunction: AWS_REGION is a name that Lambda keeps for itself',
     },
   ])('would not get by with $what', ({ spoil, says }) => {
-    const spoiled = structuredClone(dev) as Record<string, Resource>;
+    const spoiled = structuredClone(full) as Record<string, Resource>;
     spoil(spoiled);
     expect(templateProblems(spoiled)).toContainEqual(expect.stringContaining(says));
   });
@@ -216,7 +237,7 @@ describe('permissions', () => {
   const ownLog = ['logs:CreateLogStream', 'logs:PutLogEvents'];
 
   function granted(name: string) {
-    return statementsOf(dev)
+    return statementsOf(full)
       .filter(({ in: where }) => where === roleOf(name))
       .flatMap(({ actions, resources }) => actions.flatMap((action) => resources.map((on) => ({ action, on }))));
   }

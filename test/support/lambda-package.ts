@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { openPromise } from 'yauzl';
+import { decided } from './template.ts';
 
 export const root = resolve(import.meta.dirname, '..', '..');
 
@@ -41,10 +42,10 @@ export async function packageService(
       NODE_OPTIONS: `--import=${new URL('no-network.ts', import.meta.url)}`,
     },
   });
-  const { Resources } = await readJson(join(folder, 'cloudformation-template-update-stack.json'));
+  const { Resources, Conditions } = await readJson(join(folder, 'cloudformation-template-update-stack.json'));
   const { service } = await readJson(join(folder, 'serverless-state.json'));
   return {
-    resources: Resources,
+    resources: decided(Resources, Conditions),
     output: ran.stdout + ran.stderr,
     artifact: (name) => resolve(project, service.functions[name].package.artifact),
   };

@@ -8,6 +8,11 @@ function isSecretPrefix({ actions }: Statement, resource: string): boolean {
   );
 }
 
+/** Which objects there are below a prefix is up to whoever writes them. */
+function isObjectPrefix({ actions }: Statement, resource: string): boolean {
+  return actions.join() === 's3:GetObject' && /^arn:Partition:s3:::[a-z0-9.-]+\/[^*]+\*$/.test(resource);
+}
+
 /** Names that Lambda keeps for itself. */
 const reserved = /^(AWS_|_HANDLER$|_X_AMZN_|LAMBDA_|TZ$|PATH$|NODE_PATH$|LD_LIBRARY_PATH$)/;
 
@@ -35,7 +40,7 @@ export function templateProblems(resources: Resources): string[] {
     check(!principal?.includes('*'), `${where}: allows anybody ${actions}`);
     for (const resource of on) {
       check(
-        !resource.includes('*') || isSecretPrefix(statement, resource),
+        !resource.includes('*') || isSecretPrefix(statement, resource) || isObjectPrefix(statement, resource),
         `${where}: ${actions} on ${resource}: a resource is named in full`,
       );
     }

@@ -22,6 +22,25 @@ export function ofType(resources: Resources, type: string): [name: string, prope
   );
 }
 
+/** A template in which conditions have decided what it allows. Alarms keep theirs. */
+export function decided(resources: Resources, conditions: Json): Resources {
+  const holds = (test: Json): boolean => {
+    if ('Fn::Not' in test) return !holds(test['Fn::Not'][0]);
+    const [a, b] = test['Fn::Equals'];
+    return a === b;
+  };
+  const decide = (value: Json): Json => {
+    if (Array.isArray(value)) return value.map(decide).filter((one) => one?.Ref !== 'AWS::NoValue');
+    if (typeof value !== 'object' || value === null) return value;
+    const [name, yes, no] = value['Fn::If'] ?? [];
+    if (name !== undefined) return decide(holds(conditions[name]) ? yes : no);
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, decide(one)]));
+  };
+  return Object.fromEntries(
+    Object.entries(resources).map(([name, one]) => [name, one.Type === 'AWS::IAM::Role' ? decide(one) : one]),
+  );
+}
+
 export interface Statement {
   /** The role or the policy that it stands in. */
   readonly in: string;

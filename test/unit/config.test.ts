@@ -51,8 +51,46 @@ test('a receiver is at a public address by https, unless it says more', () => {
   ]);
 });
 
+test('a policy in S3 stays where it is, and is read again after some minutes', () => {
+  const text = `version: 1\n${source.replace('p.yaml', 's3://acme-policies/teams/eu.west/production.yml')}`;
+  const { config, issues } = parseConfig(text, '/etc/portcullis/c.yaml');
+  expect(issues).toEqual([]);
+  expect(config?.sources[0]?.policy).toBe('s3://acme-policies/teams/eu.west/production.yml');
+  expect(config?.policies).toEqual({ max_age: 300_000, usable_for: 86_400_000 });
+});
+
+test.each([
+  's3://acme/policy.json',
+  's3://acme/policy',
+  's3:acme/policy.yaml',
+  'S3://acme/policy.yaml',
+  's3:///policy.yaml',
+  's3://acme',
+  's3://acme//policy.yaml',
+  's3://acme/../policy.yaml',
+  's3://acme/a/./policy.yaml',
+  's3://Acme/policy.yaml',
+  's3://a..b/policy.yaml',
+  's3://ab/policy.yaml',
+  's3://acme/a b.yaml',
+  's3://acme/policy.yaml?versionId=1',
+  's3://user:pass@acme/policy.yaml',
+  'https://acme.example/policy.yaml',
+])('a policy at %s is refused', (policy) => {
+  const issues = issuesOf(`version: 1\n${source.replace('p.yaml', `'${policy}'`)}`);
+  expect(issues).toMatch(
+    /^c\.yaml:3:\d+: sources\[0\]\.policy: has to be the path of a policy file, or s3:\/\/BUCKET\/KEY\.yaml with/,
+  );
+  expect(issues).not.toContain(policy);
+});
+
 describe('an invalid config says what, where and what to do:', () => {
   test.each([
+    {
+      why: 'copies of policies that are too old before they are old enough',
+      text: `version: 1\n${source}policies: { max_age: 2h, usable_for: 1h }`,
+      says: 'c.yaml:4:38: policies.usable_for: has to be at least max_age, and 7d at most',
+    },
     { why: 'no source', text: 'version: 1\nsources: []', says: 'c.yaml:2:10: sources: needs a source' },
     {
       why: 'a typo',

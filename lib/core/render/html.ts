@@ -27,7 +27,9 @@ export function joined(parts: readonly Html[], between = ''): Html {
 
 /** A name that somebody gave: of an image, a container, a rule. It can be copied as it is. */
 export function nameHtml(text: string, max = 160): Html {
-  return text === '' ? html`<span class="none">?</span>` : html`<code>${fittedHtml(text, max)}</code>`;
+  if (text === '') return html`<span class="none">?</span>`;
+  // A long path is best broken where it has parts.
+  return { html: `<code>${fittedHtml(text, max).html.replaceAll(/(?<!<)\/(?=.)/g, '/<wbr>')}</code>` };
 }
 
 /** What somebody wrote: advice, a description, a reason. */
@@ -55,8 +57,8 @@ function fittedHtml(text: string, max: number): Html {
   return html`${shown} <small class="cut">(cut: ${length} characters)</small>`;
 }
 
-/** How wide a column is, and how its values stand. */
-export type ColumnKind = 'number' | 'short' | 'medium' | 'wide';
+/** How wide a column is, and how its values stand; `named`: the name of a finding above its fingerprint. */
+export type ColumnKind = 'number' | 'short' | 'medium' | 'named' | 'wide';
 
 export interface Column {
   readonly label: string;

@@ -2,7 +2,7 @@ import type { KeptFinding, WaiverResult } from '../evaluation.ts';
 import type { Finding, FindingKind } from '../report.ts';
 import { findingSeverities } from '../severity.ts';
 import { type Column, type ColumnKind, type Html, html, nameHtml, proseHtml, rowHtml } from './html.ts';
-import { type Described, describe, minuteOf, quantity } from './words.ts';
+import { capital, type Described, describe, minuteOf, quantity } from './words.ts';
 
 /** A finding, and the waiver that covers it where one does. */
 export type ListedFinding = KeptFinding & { readonly waiver?: string };
@@ -21,7 +21,7 @@ interface FindingColumn extends Column {
 /** What a finding is about, by field; where it is and what to do about it follow. The first one is its name. */
 const subjects: Readonly<Record<FindingKind, readonly (readonly [field: string, kind: ColumnKind])[]>> = {
   vulnerabilities: [
-    ['vulnerability', 'medium'],
+    ['vulnerability', 'named'],
     ['package', 'medium'],
   ],
   baseline_checks: [
@@ -31,7 +31,7 @@ const subjects: Readonly<Record<FindingKind, readonly (readonly [field: string, 
   ],
   baseline_items: [['item', 'wide']],
   privileged_containers: [
-    ['container', 'medium'],
+    ['container', 'named'],
     ['status', 'short'],
   ],
   ports: [
@@ -44,7 +44,7 @@ const subjects: Readonly<Record<FindingKind, readonly (readonly [field: string, 
     ['command', 'wide'],
     ['user', 'short'],
   ],
-  cluster: [['name', 'medium']],
+  cluster: [['name', 'named']],
 };
 
 const placeKinds: Readonly<Record<string, ColumnKind>> = {
@@ -88,7 +88,7 @@ function columnsOf(on: FindingKind, told: readonly Told[], waivers: readonly Wai
   const hints = new Set(told.flatMap(({ described }) => described.hint?.label ?? []));
   return [
     {
-      label: 'severity',
+      label: 'Severity',
       kind: 'short',
       cell: ({ described }) => gradeHtml(described.severity ?? ''),
       isEmpty: ({ described }) => described.severity === undefined,
@@ -96,13 +96,13 @@ function columnsOf(on: FindingKind, told: readonly Told[], waivers: readonly Wai
     ...subjects[on].map(([field, kind], i) => subjectColumn(field, kind, i === 0)),
     ...[...places].map(placeColumn),
     {
-      label: 'waived by',
+      label: 'Waived by',
       kind: 'medium',
       cell: ({ waiver }) => waivedHtml(waiver, waivers),
       isEmpty: ({ waiver }) => waiver === '',
     },
     {
-      label: [...hints].join(' or '),
+      label: capital([...hints].join(' or ')),
       kind: 'wide',
       cell: ({ described: { hint } }) =>
         html`${hints.size > 1 && `${hint?.label}: `}${proseHtml(hint?.text ?? '', 400)}`,
@@ -114,7 +114,7 @@ function columnsOf(on: FindingKind, told: readonly Told[], waivers: readonly Wai
 /** The name has its fingerprint below it, which `explain` takes. */
 function subjectColumn(field: string, kind: ColumnKind, isHeader: boolean): FindingColumn {
   return {
-    label: field.replaceAll('_', ' '),
+    label: capital(field.replaceAll('_', ' ')),
     kind,
     isHeader,
     cell: ({ fields, fingerprint }) =>
@@ -133,7 +133,7 @@ function subjectHtml(field: string, kind: ColumnKind, fields: Finding): Html {
 function placeColumn(label: string): FindingColumn {
   const value = ({ described }: Told) => described.where.find((place) => place.label === label)?.value ?? '';
   return {
-    label,
+    label: capital(label),
     kind: placeKinds[label] ?? 'medium',
     cell: (told) => nameHtml(value(told)),
     isEmpty: (told) => value(told) === '',

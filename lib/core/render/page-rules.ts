@@ -1,11 +1,11 @@
-import type { BrokenGroup, Evaluation, RuleResult } from '../evaluation.ts';
+import type { BrokenGroup, Evaluation, Reason, RuleResult, WaiverResult } from '../evaluation.ts';
 import { moreFindings, onlyReported } from './finding-words.ts';
 import { type Column, foldHtml, type Html, html, joined, nameHtml, proseHtml, rowHtml, tableHtml } from './html.ts';
 import { FindingTable, type ListedFinding } from './page-findings.ts';
 import { signHtml, statusHtml } from './page-signs.ts';
 import { type FileOptions, policyPath } from './policy-file.ts';
 import { type Room, roomOf } from './room.ts';
-import { brokenGroups, byUrgency, excess, groupKey, isBroken, plural, quantity, sinceWords } from './words.ts';
+import { brokenGroups, byUrgency, capital, excess, groupKey, isBroken, plural, quantity, sinceWords } from './words.ts';
 
 /** Rules in the table; what is left out is counted. */
 const shownRules = 500;
@@ -33,7 +33,7 @@ export function rulesHtml(evaluation: Evaluation, options: FileOptions): Html {
   const { rules } = evaluation;
   if (rules.length === 0) return html``;
   const sorted = byUrgency(rules);
-  const told = sorted.filter(hasMore).map((rule) => new Section(rule, evaluation, options));
+  const told = sorted.filter(hasMore).map((rule) => new Section(rule, evaluation.waivers, options));
   const room = roomOf(sectionBytes);
   const fitting = told.filter((section) => section.begin(room));
   for (const section of fitting) section.grow(most, room);
@@ -46,13 +46,13 @@ export function rulesHtml(evaluation: Evaluation, options: FileOptions): Html {
 ${tableHtml(
   html`${plural(rules.length, 'rule')}, the most urgent first`,
   columns,
-  sorted.slice(0, shownRules).map((rule) => overviewRow(rule, places.get(rule))),
+  sorted.slice(0, shownRules).map((rule) => overviewRow(rule, evaluation, places.get(rule))),
 )}${more > 0 && html`<p class="more">and ${plural(more, 'more rule')}</p>\n`}${fitting.map((section, i) => section.html(`rule-${i + 1}`))}${left.length > 0 && html`<p class="more">and ${leftOut(left)}: there is no room for them on this page</p>\n`}</section>
 `;
 }
 
 function hasMore(rule: RuleResult): boolean {
-  return isBroken(rule) || rule.status === 'undetermined' || rule.waived > 0;
+  return isBroken(rule) || rule.findings.length > 0 || rule.waived > 0;
 }
 
 function leftOut(rules: readonly RuleResult[]): string {
@@ -60,18 +60,25 @@ function leftOut(rules: readonly RuleResult[]): string {
   return `${plural(findings, 'finding')} of ${plural(rules.length, 'more rule')}`;
 }
 
-function overviewRow(rule: RuleResult, place: string | undefined): Html {
+function overviewRow(rule: RuleResult, { reasons }: Evaluation, place: string | undefined): Html {
   const { status, id, message, count, max, waived, severity, on, per, since } = rule;
   const name = nameHtml(id, 100);
   return rowHtml(columns, [
     statusHtml(status),
-    html`${place === undefined ? name : html`<a href="#${place}">${name}</a>`}${place === undefined && message && html`<small>${proseHtml(message, 200)}</small>`}`,
+    html`${place === undefined ? name : html`<a href="#${place}">${name}</a>`}${doubts(rule, reasons)}${place === undefined && message && html`<small>${proseHtml(message, 200)}</small>`}`,
     html`${quantity(count)}${since && html`<small>${quantity(since.new)} new</small>`}`,
     html`${quantity(max)}${per && ' each'}`,
     html`${quantity(waived)}`,
     html`${severity}`,
     html`${on}`,
   ]);
+}
+
+/** Their messages stand further up. */
+function doubts({ id, status }: RuleResult, reasons: readonly Reason[]): Html {
+  const own = reasons.filter(({ rules }) => rules === undefined || rules.includes(id));
+  const kinds = [...new Set(own.map(({ kind }) => kind))];
+  return status === 'undetermined' && kinds.length > 0 ? html`<small>${kinds.join(', ')}</small>` : html``;
 }
 
 /** Rows of a table, as many as there is room for. */
@@ -106,7 +113,6 @@ class Listing<T> {
 /** What there is to say of one rule. */
 class Section {
   readonly rule: RuleResult;
-  readonly #evaluation: Evaluation;
   readonly #options: FileOptions;
   readonly #groupColumns: readonly Column[];
   readonly #groups: Listing<BrokenGroup>;
@@ -115,24 +121,23 @@ class Section {
   readonly #waivedTable: FindingTable;
   readonly #waived: Listing<ListedFinding>;
 
-  constructor(rule: RuleResult, evaluation: Evaluation, options: FileOptions) {
+  constructor(rule: RuleResult, waivers: readonly WaiverResult[], options: FileOptions) {
     this.rule = rule;
-    this.#evaluation = evaluation;
     this.#options = options;
     this.#groupColumns = [
       ...(rule.per ?? []).map((label, i) => ({
-        label: label.replaceAll('_', ' '),
+        label: capital(label.replaceAll('_', ' ')),
         kind: 'wide' as const,
         isHeader: i === 0,
       })),
-      { label: 'found', kind: 'number' },
-      { label: 'allowed', kind: 'number' },
-      { label: 'waived', kind: 'number' },
+      { label: 'Found', kind: 'number' },
+      { label: 'Allowed', kind: 'number' },
+      { label: 'Waived', kind: 'number' },
     ];
     this.#groups = new Listing(rule.groups ?? [], (group) => this.#groupRow(group));
     this.#table = new FindingTable(rule.on, rule.findings);
     this.#findings = new Listing(rule.findings, (finding) => this.#table.row(finding));
-    this.#waivedTable = new FindingTable(rule.on, rule.waivedFindings, evaluation.waivers);
+    this.#waivedTable = new FindingTable(rule.on, rule.waivedFindings, waivers);
     this.#waived = new Listing<ListedFinding>(rule.waivedFindings, (finding) => this.#waivedTable.row(finding));
   }
 
@@ -154,7 +159,7 @@ class Section {
     return html`<section class="rule" aria-labelledby="${place}">
 <h3 id="${place}"><span>${signHtml(rule.status)} ${nameHtml(rule.id, 100)}</span> <span class="${rule.status}">${rule.status}: ${excess(rule)}${waived}</span></h3>
 <p class="muted">${joined(this.#grounds(), ' · ')}</p>
-${rule.message !== undefined && html`<p class="message">${proseHtml(rule.message, 600)}</p>\n`}${this.#doubts()}${rule.since && html`<p>${sinceWords(rule.since)}</p>\n`}${this.#groupsHtml()}${this.#findingsHtml()}${this.#waivedHtml()}</section>
+${rule.message !== undefined && html`<p class="message">${proseHtml(rule.message, 600)}</p>\n`}${rule.since && html`<p>${sinceWords(rule.since)}</p>\n`}${this.#groupsHtml()}${this.#findingsHtml()}${this.#waivedHtml()}</section>
 `;
   }
 
@@ -166,14 +171,6 @@ ${rule.message !== undefined && html`<p class="message">${proseHtml(rule.message
       html`on ${on}`,
       html`${nameHtml(policyPath(this.#options))} line ${line}`,
     ];
-  }
-
-  /** Their messages stand further up. */
-  #doubts(): Html {
-    const { id, status } = this.rule;
-    if (status !== 'undetermined') return html``;
-    const own = this.#evaluation.reasons.filter(({ rules }) => rules === undefined || rules.includes(id));
-    return html`<p>${[...new Set(own.map(({ kind }) => kind))].join(', ') || 'cannot be judged'}</p>\n`;
   }
 
   #groupsHtml(): Html {

@@ -25,11 +25,11 @@ h1, h2, h3, p, ol, ul, dl, dd { margin: 0; }
 h1 { font-size: 1.6rem; line-height: 1.25; font-weight: 650; letter-spacing: -.01em; }
 h2 { margin: 2.25rem 0 .6rem; font-size: 1.1rem; line-height: 1.3; font-weight: 650; }
 h3 { font-size: 1rem; line-height: 1.4; font-weight: 600; }
-a { color: var(--link); text-underline-offset: .15em; }
+a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: .2em; }
 code { font-family: var(--mono); font-size: .87em; unicode-bidi: isolate; }
 small, .muted { color: var(--muted); font-size: .87em; }
 .none { color: var(--muted); }
-.cut { white-space: nowrap; }
+.cut, time { white-space: nowrap; }
 .sign { width: 1em; height: 1em; vertical-align: -.125em; flex: none; fill: currentColor; }
 .sign .ink { fill: none; stroke: var(--ink); stroke-width: 1.7; stroke-linecap: round; stroke-linejoin: round; }
 .sign .dot { fill: var(--ink); }
@@ -42,8 +42,9 @@ small, .muted { color: var(--muted); font-size: .87em; }
 .verdict h1 code { font-size: .95em; color: var(--text); }
 .verdict .of { color: var(--text); font-weight: 400; }
 .verdict p { color: var(--text); margin-top: .25rem; }
-.loud { margin-top: 1rem; padding: .7rem .9rem; border: 2px solid var(--warn); border-radius: 6px; background: var(--soft); }
-.loud strong { color: var(--warn); }
+.loud { margin-top: 1rem; padding: .8rem 1rem; border: 2px solid var(--warn); border-radius: 6px; background: var(--soft); }
+.loud .sign { color: var(--warn); }
+.loud strong { color: var(--warn); font-size: 1.1rem; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: .75rem 1.75rem; margin-top: 1.1rem; }
 .facts dt { color: var(--muted); font-size: .8rem; }
 .facts small { display: block; line-height: 1.4; }
@@ -62,13 +63,14 @@ caption { text-align: left; color: var(--muted); font-size: .87rem; padding-bott
 th, td { padding: .38rem .9rem .38rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); font-weight: 400; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--muted); font-size: .8rem; border-bottom-color: var(--muted); vertical-align: bottom; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-col.number { width: 5.2rem; } col.short { width: 7.5rem; } col.medium { width: 11rem; }
+.number { text-align: right; padding-right: 1.6rem; font-variant-numeric: tabular-nums; }
+col.number { width: 5.6rem; } col.short { width: 7.5rem; } col.medium { width: 11rem; } col.named { width: 16rem; }
 th small, td small { display: block; }
 th small.cut, td small.cut { display: inline; }
 .grade { font-weight: 600; }
 .Critical, .High, .Unknown { color: var(--fail); } .Medium { color: var(--warn); } .Low { color: var(--muted); }
-.print { user-select: all; color: var(--muted); font-size: .75rem; }
+.print { user-select: all; font-size: .74rem; }
+.print code { font-size: 1em; }
 details { margin: .25rem 0; }
 summary { cursor: pointer; color: var(--link); padding: .25rem 0; width: fit-content; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 2px; }
@@ -85,6 +87,8 @@ footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--line)
   tbody tr { padding: .45rem 0; border-bottom: 1px solid var(--line); }
   tbody th, tbody td { padding: .08rem 0; border: 0; text-align: left; }
   tbody td:empty { display: none; }
+  tbody .number { display: inline-block; padding-right: 1.25rem; }
+  tbody td:has(.status)::before, tbody td:has(.grade)::before { content: none; }
   tbody th::before, tbody td::before { content: attr(data-label) "  "; color: var(--muted); font-size: .8rem; font-weight: 400; white-space: pre; }
 }
 @media print {

@@ -66,7 +66,7 @@ ${styleHtml(style)}
 ${headHtml(evaluation)}<main>
 ${factsHtml(evaluation)}${reasonsHtml(evaluation)}${wayHtml(evaluation.wayToGreen)}${rulesHtml(evaluation, options)}${comparisonHtml(evaluation)}${waiversHtml(evaluation.waivers)}${notesHtml(evaluation)}${countsHtml(evaluation)}</main>
 <footer>
-<p>Made by portcullis ${version} of the result as of ${timeHtml(evaluation.evaluatedAtMs)}. What the report says is shown as text; of one that is cut it stands there how long it is.</p>
+<p>Made by portcullis ${version} of the result as of ${timeHtml(evaluation.evaluatedAtMs)}. What others wrote is shown as text; where it is cut, its length stands beside it.</p>
 </footer>
 </body>
 </html>
@@ -84,9 +84,9 @@ function headHtml(evaluation: Evaluation): Html {
 <p>${capital(summaryOf(evaluation))}; ${reportAge(report.scannedAtMs, ageMs)}.</p>
 </div>
 </div>
-${isLetThrough && html`<p class="loud"><strong>${letThrough(evaluation)}</strong></p>\n`}${
+${isLetThrough && html`<p class="loud">${signHtml('warn')} <strong>${letThrough(evaluation)}</strong></p>\n`}${
   stored &&
-  html`<p class="loud"><strong>${storedAnswer(stored.atMs, evaluation.evaluatedAtMs)}</strong> ${proseHtml(stored.reason.message)}</p>\n`
+  html`<p class="loud">${signHtml('warn')} <strong>${storedAnswer(stored.atMs, evaluation.evaluatedAtMs)}</strong> ${proseHtml(stored.reason.message)}</p>\n`
 }</header>
 `;
 }

@@ -39,6 +39,12 @@ export function slackCode(text: string, max: number): string {
   return `\`${inside || '-'}\``;
 }
 
+/** For `mrkdwn`: a link of ours. Nothing in it ends it, or is markup in the words. */
+export function slackLink(url: string, words: string): string {
+  const safe = url.replaceAll(/[<>|\s]/g, (sign) => encodeURIComponent(sign)).replaceAll('&', '&amp;');
+  return `<${safe}|${words}>`;
+}
+
 /** For Slack's `plain_text`, which knows no entities: angle brackets are replaced, so no version of it can ping. */
 export function plainText(text: string, max: number): string {
   return shortened(text, max, (seen) => quiet(seen).replaceAll('<', '‹').replaceAll('>', '›'));

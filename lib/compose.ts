@@ -1,11 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
 import type { Objects } from './app/objects.ts';
 import type { OwedTarget } from './app/outbox.ts';
 import { createPaceBook } from './app/pace-book.ts';
+import { type OpenPages, PageDesk, type Pages } from './app/pages.ts';
 import { type HeldPolicy, PolicyBook } from './app/policy-book.ts';
 import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
 import {
@@ -24,6 +26,7 @@ import { type Config, parseConfig } from './config/parse.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
 import { InputError, UndeterminedError } from './core/errors.ts';
 import type { Evaluation } from './core/evaluation.ts';
+import { type PagePlace, parseS3Prefix } from './core/page-place.ts';
 import { preparePatterns } from './core/pattern.ts';
 import type { Policy } from './core/policy/parse.ts';
 import { readPolicy } from './core/policy/read.ts';
@@ -37,7 +40,7 @@ import { defaultLimits, type ReportLimits } from './hss/report-stream.ts';
 import { createGuard } from './http/addresses.ts';
 import { createHttp, type Http, HttpError } from './http/request.ts';
 import { createPace } from './notifiers/pace.ts';
-import type { S3Options } from './s3/objects.ts';
+import type { S3Options } from './s3/attempts.ts';
 import { Secrets } from './secrets/secrets.ts';
 import { awsSecrets } from './secrets/secrets-manager.ts';
 import { createMemoryStore } from './stores/memory.ts';
@@ -50,6 +53,8 @@ export interface World {
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly log: Log;
+  /** What writes pages; without it messages link to those that are there. */
+  readonly openPages?: OpenPages;
   /** How long gates take what HSS said a moment ago, or that it said nothing; default 0. */
   readonly freshMs?: number;
 }
@@ -146,10 +151,13 @@ export async function compose(config: Config, world: World): Promise<App> {
     maxAgeMs: config.secretsMaxAgeMs,
   });
   const files = await loadPolicies(config);
+  const place = placeOf(config, env);
+  const s3 = { endpoint: env.AWS_ENDPOINT_URL_S3 || undefined, clock, random };
   let objects: Promise<Objects> | undefined;
+  let pages: Promise<Pages> | undefined;
   const book = new PolicyBook({
     objects() {
-      objects ??= openS3({ endpoint: env.AWS_ENDPOINT_URL_S3 || undefined, clock, random });
+      objects ??= openS3(s3);
       return objects;
     },
     nowMs: clock.nowMs,
@@ -212,7 +220,9 @@ export async function compose(config: Config, world: World): Promise<App> {
     await checkSecrets(config, secrets, asked);
     const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
     const shared = new Shared({ store: kept, clock, log, failureFreshMs: freshMs });
+    const desk = options.notifiers === undefined ? deskOf(kept) : undefined;
     return {
+      ...(desk && { page: (source, followed) => desk.link(source, followed, clock.nowMs()) }),
       sources: await watch(shared, options.sources),
       readReport,
       store: kept,
@@ -225,6 +235,13 @@ export async function compose(config: Config, world: World): Promise<App> {
       log,
       ...(options.onCluster && { onCluster: options.onCluster }),
     };
+  }
+  /** Of one run. */
+  function deskOf(store: StateStore): PageDesk | undefined {
+    if (place === undefined) return undefined;
+    const { openPages } = world;
+    const open = openPages && (() => (pages ??= openPages(place, s3)));
+    return new PageDesk({ place, region: env.AWS_REGION || undefined, pages: open, store, log });
   }
   async function beat(signal: AbortSignal | undefined): Promise<void> {
     if (heartbeat === undefined || heartbeatHttp === undefined) return;
@@ -272,7 +289,9 @@ export async function compose(config: Config, world: World): Promise<App> {
       const clients = [http, ...edges.clients.values(), ...(heartbeatHttp === undefined ? [] : [heartbeatHttp])];
       await Promise.all(clients.map((one) => one.close()));
       await (await opened)?.close();
-      (await objects)?.close();
+      for (const one of await Promise.allSettled([objects, pages])) {
+        if (one.status === 'fulfilled') one.value?.close();
+      }
     },
   };
 }
@@ -287,6 +306,18 @@ function unusable(error: unknown, log: Log): { readonly unusable: string } {
 /** `PORTCULLIS_STATE` stands above the config: a deployment names its own table. */
 function stateOf(config: Config, env: World['env']): string {
   return env.PORTCULLIS_STATE || config.state;
+}
+
+/**
+ * `PORTCULLIS_PAGES` stands above `pages.to` of the config.
+ * @throws {InputError} it is no place
+ */
+function placeOf({ pages, folder }: Config, env: World['env']): PagePlace | undefined {
+  const to = env.PORTCULLIS_PAGES || pages?.to;
+  if (to === undefined) return undefined;
+  const bucket = isS3(to) ? parseS3Prefix(to) : { folder: resolve(folder, to) };
+  if (bucket === undefined) throw new InputError('PORTCULLIS_PAGES: has to be s3://BUCKET/PREFIX or a folder');
+  return { at: bucket, link: pages?.link };
 }
 
 async function openState(config: Config, env: World['env']): Promise<StateStore> {

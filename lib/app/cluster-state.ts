@@ -44,6 +44,8 @@ export interface ClusterState {
   readonly head: Versioned<Head> | undefined;
   readonly alerts: ReadonlyMap<string, Versioned<Alert>>;
   readonly logs: ReadonlyMap<string, Versioned<LogRecord>>;
+  /** The name of the page that was written last. */
+  readonly page: Versioned<{ readonly key: string }> | undefined;
 }
 
 export function clusterGroup(source: string, clusterId: string): string {
@@ -51,6 +53,7 @@ export function clusterGroup(source: string, clusterId: string): string {
 }
 
 export const headKey = 'head';
+export const pageKeyInState = 'page';
 export const alertKey = (fingerprint: string) => `alert/${fingerprint}`;
 export const logKey = (receiver: string) => `log/${receiver}`;
 
@@ -62,8 +65,12 @@ export async function loadCluster(store: StateStore, group: string, nowMs: numbe
         .filter(({ key }) => key.startsWith(prefix))
         .map((record) => [record.key.slice(prefix.length), versioned<T>(record)] as const),
     );
-  const head = records.find(({ key }) => key === headKey);
-  return { head: head && versioned<Head>(head), alerts: under<Alert>('alert/'), logs: under<LogRecord>('log/') };
+  const only = <T>(name: string) => {
+    const record = records.find(({ key }) => key === name);
+    return record && versioned<T>(record);
+  };
+  const page = only<{ key: string }>(pageKeyInState);
+  return { head: only<Head>(headKey), page, alerts: under<Alert>('alert/'), logs: under<LogRecord>('log/') };
 }
 
 function versioned<T>({ value, version }: StoredRecord): Versioned<T> {

@@ -20,7 +20,7 @@ import { loadSilences, silencer } from './silences.ts';
 import type { StateStore } from './state.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
-export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts'> {
+export interface ScanEdges extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts' | 'page'> {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
   readonly store: StateStore;

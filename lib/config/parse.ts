@@ -19,6 +19,8 @@ export interface Config {
   readonly heartbeat: ConfigFile['heartbeat'];
   readonly alerts: Alerts;
   readonly policies: Policies;
+  /** `to` is `s3://BUCKET/PREFIX`, or a path that is relative to `folder`. */
+  readonly pages: ConfigFile['pages'];
   /** `sqlite:PATH`, `dynamodb:TABLE` or `memory:`; the path is relative to `folder`. */
   readonly state: string;
   /** Where the config is; an absolute path. */
@@ -52,6 +54,7 @@ export function parseConfig(text: string, file: string): ParsedConfig {
       heartbeat: value.heartbeat,
       alerts: value.alerts,
       policies: value.policies,
+      pages: value.pages,
       state: value.state,
       folder,
       secretsMaxAgeMs: value.secrets_max_age,

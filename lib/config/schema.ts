@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod/mini';
+import { parseS3Prefix } from '../core/page-place.ts';
 import { Duration } from '../core/policy/schema.ts';
 import { parseS3Location } from '../core/s3-location.ts';
 
@@ -164,6 +165,30 @@ export type Policies = z.infer<typeof Policies>;
 
 const noPolicies = Policies.parse({});
 
+/** Where the pages of results go. */
+export const Pages = z.strictObject({
+  to: z.string().check(
+    z.minLength(1, { error: 'has to be a folder, or s3://BUCKET/PREFIX' }),
+    z.refine((text) => !isUrl(text) || parseS3Prefix(text) !== undefined, {
+      error:
+        'has to be a folder, or s3://BUCKET/PREFIX with a prefix of letters, digits and !_.*\'()/=@+- in which no part is empty, "." or ".."',
+    }),
+  ),
+  /** What the links of people begin with. */
+  link: z.optional(
+    z.string().check(
+      z.refine((text) => isPlainUrl(text), {
+        error: 'has to be an https URL of letters, digits and -._~/:% without a query, 500 characters at most',
+      }),
+    ),
+  ),
+});
+
+/** It goes into messages, where nothing of it may be markup. */
+function isPlainUrl(text: string): boolean {
+  return URL.canParse(text) && /^https:\/\/[\w.~/:%-]{1,492}$/.test(text);
+}
+
 /** `portcullis.yaml` as written. */
 export const ConfigFile = z.strictObject({
   version: z.literal(1),
@@ -174,6 +199,7 @@ export const ConfigFile = z.strictObject({
   alerts: z._default(Alerts, noAlerts),
   heartbeat: z.optional(Heartbeat),
   policies: z._default(Policies, noPolicies),
+  pages: z.optional(Pages),
   state: z._default(
     z.string().check(
       z.regex(/^(memory:|sqlite:.+|dynamodb:[A-Za-z0-9_.-]{3,255})$/, {

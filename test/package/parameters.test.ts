@@ -46,6 +46,8 @@ test('every parameter ends up where it counts', async () => {
       'scanConcurrency=7',
       'secretsPrefix=teams/payments/',
       'policyBucket=acme',
+      'pages=true',
+      'pagesExpireInDays=7',
       'policyPrefix=teams/payments/policies/',
     ),
     ...param('logLevel=DEBUG', 'logRetentionInDays=30', 'protectState=false', 'metricsService=payments'),
@@ -60,6 +62,9 @@ test('every parameter ends up where it counts', async () => {
   });
   expect(properties('ScanEventSourceMappingSQSSourceQueue').ScalingConfig).toEqual({ MaximumConcurrency: 7 });
   expect(JSON.stringify(properties('GateRole'))).toContain(':secret:teams/payments/*');
+  expect(properties('PagesBucket').LifecycleConfiguration.Rules).toMatchObject([{ ExpirationInDays: '7' }]);
+  for (const name of ['Scan', 'Deliver'])
+    expect(properties(`${name}LambdaFunction`).Environment.Variables.PORTCULLIS_PAGES).toBe('s3://PagesBucket');
   expect(JSON.stringify(properties('GateRole'))).toContain(':s3:::acme/teams/payments/policies/*');
   for (const name of ['Schedule', 'Scan', 'Deliver', 'Gate']) {
     expect(properties(`${name}LogGroup`).RetentionInDays).toBe(30);

@@ -24,7 +24,11 @@ beforeAll(async () => {
   dev = (await packageService(join(folder, 'dev'))).resources;
   prod = (await packageService(join(folder, 'prod'), ['--stage', 'prod', '--param', `alarmTopicArn=${topic}`]))
     .resources;
-  full = (await packageService(join(folder, 'full'), ['--param', 'policyBucket=acme-policies'])).resources;
+  full = (
+    await packageService(join(folder, 'full'), [
+      ...['--param', 'policyBucket=acme-policies', '--param', 'pages=true', '--param', 'pagesExpireInDays=30'],
+    ])
+  ).resources;
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -61,16 +65,19 @@ describe('the template', () => {
     expect(iamText(prod).replaceAll('portcullis-prod', 'portcullis-dev')).toBe(iamText(dev));
   });
 
-  test('with a bucket of policies lets each function read them, and differs in nothing else', () => {
-    const read = 's3:GetObject -> arn:Partition:s3:::acme-policies/policies/*';
-    const before = iamText(dev).split('\n');
-    expect(
-      iamText(full)
-        .split('\n')
-        .filter((line) => !before.includes(line)),
-    ).toEqual(['DeliverRole', 'GateRole', 'ScanRole', 'ScheduleRole'].map((role) => `${role} -> Allow ${read}`));
-    expect(iamText(dev)).not.toContain('s3:GetObject');
-    expect(resourcesText(full)).toBe(resourcesText(dev));
+  test('with all that is optional differs in this', async () => {
+    const added = [iamText, resourcesText].map((textOf) => {
+      const before = textOf(dev).split('\n');
+      const lines = textOf(full).split('\n');
+      expect(before.filter((line) => !lines.includes(line)).map((line) => line.split('  ')[0])).toEqual(
+        textOf === iamText ? [] : ['DeliverLambdaFunction', 'ScanLambdaFunction'],
+      );
+      return lines.filter((line) => !before.includes(line));
+    });
+    expect(`${iamText(dev)}${resourcesText(dev)}`).not.toMatch(
+      /s3:GetObject|s3:PutObject|PagesBucket|PORTCULLIS_PAGES/,
+    );
+    await expect(`${added.flat().join('\n')}\n`).toMatchFileSnapshot('../fixtures/template/optional.txt');
   });
 
   test('keeps its rules in both stages, and with all that is optional', () => {
@@ -93,6 +100,21 @@ describe('the template', () => {
       what: 'any object of a bucket',
       spoil: (all) => set(policy(all, 'GateRole', 2), { Resource: 'arn:aws:s3:::acme-policies/*' }),
       says: 'GateRole: s3:GetObject on arn:aws:s3:::acme-policies/*: a resource is named in full',
+    },
+    {
+      what: 'pages for ever',
+      spoil: (all) => drop(all.PagesBucket, 'LifecycleConfiguration'),
+      says: 'PagesBucket: keeps pages for ever',
+    },
+    {
+      what: 'pages over http',
+      spoil: (all) => delete all.PagesBucketPolicy,
+      says: 'PagesBucket: lets connections in that are not encrypted',
+    },
+    {
+      what: 'pages for all',
+      spoil: (all) => set(all.PagesBucket?.Properties.PublicAccessBlockConfiguration, { RestrictPublicBuckets: false }),
+      says: 'PagesBucket: may be public',
     },
     {
       what: 'any action on the table',

@@ -426,7 +426,7 @@ describe('the command', () => {
 test('a deployed gate answers 400 without a policy, and picks up a new one while it is warm', async () => {
   await s3.put(path, `${lenient}x`);
   const env = { ...world.env, ...s3.env, PORTCULLIS_CONFIG: world.configFile, LAMBDA_TASK_ROOT: join('/') };
-  const instance = createInstance(env, { log: () => {}, begin() {} }, clock);
+  const instance = createInstance(env, { log: () => {}, begin() {} }, { clock });
   const invocation = { awsRequestId: 'r-1', getRemainingTimeInMillis: () => 60_000 };
   const event = { cluster: 'prod-us', max_age: '100000d' };
   const broken = await answerGate(event, invocation, instance);

@@ -11,6 +11,7 @@ export const root = resolve(import.meta.dirname, '..', '..');
 export interface Resource {
   readonly Type: string;
   readonly DeletionPolicy?: string;
+  readonly Condition?: string;
   // biome-ignore lint/suspicious/noExplicitAny: a template is any JSON
   readonly Properties: any;
 }

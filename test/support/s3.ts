@@ -26,6 +26,7 @@ export interface S3 {
   get(path: string): Promise<{ readonly body: string; readonly headers: Headers } | undefined>;
   delete(path: string): Promise<void>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export const s3Canary = 's3/secret/canary';
@@ -62,6 +63,10 @@ export async function startS3(...buckets: readonly string[]): Promise<S3> {
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
     response.end(Buffer.from(await answer.arrayBuffer()));
   });
+  async function close(): Promise<void> {
+    await front.close();
+    await server.stop();
+  }
   const at = (path: string) => `${direct}/${path}`;
   return {
     endpoint: front.url,
@@ -90,9 +95,7 @@ export async function startS3(...buckets: readonly string[]): Promise<S3> {
     async delete(path) {
       await fetch(at(path), { method: 'DELETE' });
     },
-    async close() {
-      await front.close();
-      await server.stop();
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }

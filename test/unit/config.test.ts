@@ -84,8 +84,34 @@ test.each([
   expect(issues).not.toContain(policy);
 });
 
+test('pages go into a folder beside the config, or into a bucket', () => {
+  const pagesOf = (pages: string) => parseConfig(`version: 1\n${source}pages: ${pages}\n`, '/etc/c.yaml').config?.pages;
+  expect(pagesOf('{ to: out/pages }')).toEqual({ to: 'out/pages' });
+  const link = 'https://reports.example:8443/hss~1/%41';
+  expect(pagesOf(`{ to: 's3://acme/hss', link: '${link}' }`)).toEqual({ to: 's3://acme/hss', link });
+});
+
+test.each([
+  'http://reports.example/',
+  'https://reports.example/?a=1',
+  'https://reports.example/#a',
+  'https://user@reports.example/',
+  'https://reports.example/<!channel>',
+  'https://reports.example/a|b',
+  `https://reports.example/${'a'.repeat(500)}`,
+])('%s is nowhere for links to begin', (link) => {
+  expect(issuesOf(`version: 1\n${source}pages: { to: out, link: '${link}' }\n`)).toMatch(
+    /^c\.yaml:4:\d+: pages\.link: has to be an https URL of letters, digits and/,
+  );
+});
+
 describe('an invalid config says what, where and what to do:', () => {
   test.each([
+    {
+      why: 'pages in a place that is none',
+      text: `version: 1\n${source}pages: { to: https://acme.example/hss }`,
+      says: 'c.yaml:4:14: pages.to: has to be a folder, or s3://BUCKET/PREFIX with a prefix of letters',
+    },
     {
       why: 'copies of policies that are too old before they are old enough',
       text: `version: 1\n${source}policies: { max_age: 2h, usable_for: 1h }`,

@@ -104,6 +104,7 @@ export interface ScanOptions {
 
 /** Read a policy file. @throws {InputError} every issue in it, or that it cannot be read */
 export async function loadPolicy(path: string): Promise<Policy> {
+  if (isS3(path)) throw new InputError(`policy ${path}: a config reads policies in S3; here it has to be a file`);
   return readPolicy(await readInput(path, 'policy'), path);
 }
 

@@ -15,16 +15,26 @@ export interface S3Options {
   readonly clock: Clock;
   /** 0 to 1, as Math.random. */
   readonly random: () => number;
+  readonly timeouts?: Timeouts | undefined;
+}
+
+/** Of one attempt. */
+export interface Timeouts {
+  /** Until the answer begins. */
+  readonly answerMs: number;
+  /** All of it, body included. */
+  readonly totalMs: number;
 }
 
 /** What the client of the SDK is made with. The credentials and the region are those of the environment. */
-export function clientConfig(endpoint: string | undefined) {
+export function clientConfig(endpoint: string | undefined, { answerMs }: Timeouts) {
   return {
     ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
     followRegionRedirects: true,
     // Attempts are counted here: what waits between them is the clock.
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: 3_000, requestTimeout: 5_000 },
+    // By itself it would only say on the console that there was no answer in time.
+    requestHandler: { connectionTimeout: 3_000, requestTimeout: answerMs, throwOnRequestTimeout: true },
   };
 }
 

@@ -3,13 +3,13 @@ import type { S3Location } from '../core/s3-location.ts';
 import { attempted, clientConfig, type S3Options, statusOf } from './attempts.ts';
 
 const attempts = { count: 3, baseMs: 500, capMs: 3_000 };
-/** Of one attempt, body included. */
-const totalMs = 10_000;
+const defaultTimeouts = { answerMs: 4_000, totalMs: 6_000 };
 
 /** Objects in S3, to be read. */
 export async function openObjects(options: S3Options): Promise<Objects> {
   const sdk = await import('./client.ts');
-  const client = new sdk.S3Client(clientConfig(options.endpoint));
+  const { endpoint, timeouts = defaultTimeouts } = options;
+  const client = new sdk.S3Client(clientConfig(endpoint, timeouts));
 
   async function get(
     { bucket, key }: S3Location,
@@ -21,7 +21,7 @@ export async function openObjects(options: S3Options): Promise<Objects> {
       ...(etag !== undefined && { IfNoneMatch: etag }),
     });
     try {
-      const answer = await client.send(command, { abortSignal: AbortSignal.timeout(totalMs) });
+      const answer = await client.send(command, { abortSignal: AbortSignal.timeout(timeouts.totalMs) });
       const { Body, ContentLength = 0, ETag } = answer;
       const body = await readBody(Body as AsyncIterable<Uint8Array> | undefined, ContentLength, limitBytes);
       return { body, etag: ETag };

@@ -6,6 +6,7 @@ import { createInstance } from '../../functions/instance.ts';
 import { type App, compose, loadConfig } from '../../lib/compose.ts';
 import { InputError } from '../../lib/core/errors.ts';
 import { worldNowMs } from '../../lib/simulator/clusters.ts';
+import { command } from '../support/command.ts';
 import { type S3, s3Canary, startS3 } from '../support/s3.ts';
 import { configOf, startWorld, type World, worldPolicy } from '../support/world.ts';
 
@@ -413,6 +414,14 @@ describe('the command', () => {
     const none = await gate('--format', 'json');
     expect([none.code, none.stdout]).toEqual([3, '']);
     expect(none.stderr).toContain('there is no copy of it');
+  });
+
+  test('gate of a report at hand takes a file', async () => {
+    const given = await command(['gate', '--report', '-', '--policy', at], { stdin: '{}' });
+    expect([given.code, given.stderr]).toEqual([
+      3,
+      `portcullis: policy ${at}: a config reads policies in S3; here it has to be a file\n`,
+    ]);
   });
 
   test('scan --dry-run leaves nothing behind', async () => {

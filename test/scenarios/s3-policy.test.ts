@@ -309,13 +309,23 @@ describe('while S3 cannot be asked', () => {
   });
 });
 
-describe('a scan', () => {
-  const twoSources = (text: string) => {
-    const [, source = ''] = /sources:\n([\s\S]*?)receivers:/.exec(text) ?? [];
-    const other = source.replace('name: prod', 'name: other').replace(at, 'production.yaml');
-    return text.replace('receivers:', `${other}receivers:`);
-  };
+const twoSources = (text: string) => {
+  const [, source = ''] = /sources:\n([\s\S]*?)receivers:/.exec(text) ?? [];
+  const other = source.replace('name: prod', 'name: other').replace(at, 'production.yaml');
+  return text.replace('receivers:', `${other}receivers:`);
+};
 
+test('a source without a policy is refused, without a call of HSS, and the others are judged', async () => {
+  await config('', twoSources);
+  const app = await open();
+  expect(await refusal(app, { source: 'prod' })).toContain('NoSuchKey');
+  expect(world.hss.calls).toEqual([]);
+  expect((await app.gate({ cluster: 'prod-us', source: 'other' }, worldNowMs)).verdict).toBe('fail');
+  // Of the two that have the name that is asked for one cannot be looked into.
+  expect(await refusal(app, { source: 'other', policy: 'production' })).toContain('NoSuchKey');
+});
+
+describe('a scan', () => {
   test('without a policy tells of that source, judges the others, and tells when it is over', async () => {
     await config('', twoSources);
     await s3.put(path, 'version: 1\nname: p\nrules: []\n');

@@ -29,7 +29,7 @@ a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: .
 code { font-family: var(--mono); font-size: .87em; unicode-bidi: isolate; }
 small, .muted { color: var(--muted); font-size: .87em; }
 .none { color: var(--muted); }
-.cut, time { white-space: nowrap; }
+time { white-space: nowrap; }
 .sign { width: 1em; height: 1em; vertical-align: -.125em; flex: none; fill: currentColor; }
 .sign .ink { fill: none; stroke: var(--ink); stroke-width: 1.7; stroke-linecap: round; stroke-linejoin: round; }
 .sign .dot { fill: var(--ink); }
@@ -76,7 +76,13 @@ summary { cursor: pointer; color: var(--link); padding: .25rem 0; width: fit-con
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 2px; }
 footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .87rem; }
 
-@media (max-width: 44rem) {
+@media (max-width: 68rem) {
+  time, .status { white-space: normal; }
+  th, td { padding-right: .6rem; }
+  .number { padding-right: 1rem; }
+  col.number { width: 4.9rem; } col.short { width: 6.2rem; } col.medium { width: 8rem; } col.named { width: 9rem; }
+}
+@media (max-width: 48rem) {
   h1 { font-size: 1.3rem; }
   .verdict { gap: .7rem; }
   .verdict > .sign { width: 1.9rem; height: 1.9rem; }

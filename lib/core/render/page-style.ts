@@ -82,7 +82,7 @@ footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--line)
   .number { padding-right: 1rem; }
   col.number { width: 4.9rem; } col.short { width: 6.2rem; } col.medium { width: 8rem; } col.named { width: 9rem; }
 }
-@media (max-width: 48rem) {
+@media screen and (max-width: 48rem) {
   h1 { font-size: 1.3rem; }
   .verdict { gap: .7rem; }
   .verdict > .sign { width: 1.9rem; height: 1.9rem; }
@@ -97,6 +97,7 @@ footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--line)
   tbody td:has(.status)::before, tbody td:has(.grade)::before { content: none; }
   tbody th::before, tbody td::before { content: attr(data-label) "  "; color: var(--muted); font-size: .8rem; font-weight: 400; white-space: pre; }
 }
+@page { margin: 15mm; }
 @media print {
   :root {
     color-scheme: light;
@@ -105,6 +106,11 @@ footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--line)
   }
   body { max-width: none; padding: 0; font-size: 10pt; }
   .sign { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  table { font-size: 8.5pt; }
+  caption, thead th { font-size: 8pt; }
+  th, td { padding-top: .2rem; padding-bottom: .2rem; }
+  .print { font-size: 6.2pt; }
+  col.number { width: 4.2rem; } col.short { width: 5.2rem; } col.medium { width: 6.4rem; } col.named { width: 8rem; }
   h2, h3, caption, thead { break-after: avoid; }
   tr, li { break-inside: avoid; }
   details::details-content { display: block; content-visibility: visible; }

@@ -2,6 +2,7 @@ import type { KeptFinding, WaiverResult } from '../evaluation.ts';
 import type { Finding, FindingKind } from '../report.ts';
 import { findingSeverities } from '../severity.ts';
 import { type Column, type ColumnKind, type Html, html, nameHtml, proseHtml, rowHtml } from './html.ts';
+import { Listing } from './page-listing.ts';
 import { capital, type Described, describe, minuteOf, quantity } from './words.ts';
 
 /** A finding, and the waiver that covers it where one does. */
@@ -56,27 +57,27 @@ const placeKinds: Readonly<Record<string, ColumnKind>> = {
   pid: 'short',
 };
 
-/** Findings of one kind in the columns that fit it, without those in which none of them says anything. */
-export class FindingTable {
-  readonly columns: readonly FindingColumn[];
-  readonly #on: FindingKind;
-
-  /** @param findings all that may come @param waivers of findings that are waived */
-  constructor(on: FindingKind, findings: readonly ListedFinding[], waivers: readonly WaiverResult[] = []) {
-    this.#on = on;
-    const told = findings.map((finding) => tell(on, finding));
-    this.columns = columnsOf(on, told, waivers).filter(
-      ({ isHeader, isEmpty }) => isHeader === true || told.some((one) => !isEmpty(one)),
+/**
+ * Findings of one kind in the columns that fit it, without those in which none of them says anything.
+ *
+ * @param waivers where findings are waived
+ */
+export function findingListing(
+  on: FindingKind,
+  findings: readonly ListedFinding[],
+  waivers: readonly WaiverResult[],
+): Listing<ListedFinding> {
+  const told = findings.map((finding) => tell(on, finding));
+  const columns = columnsOf(on, told, waivers).filter(
+    ({ isHeader, isEmpty }) => isHeader === true || told.some((one) => !isEmpty(one)),
+  );
+  return new Listing(findings, columns, (finding) => {
+    const one = tell(on, finding);
+    const cells = columns.map(({ isHeader, isEmpty, cell }) =>
+      isHeader !== true && isEmpty(one) ? html`` : cell(one),
     );
-  }
-
-  row(finding: ListedFinding): Html {
-    const told = tell(this.#on, finding);
-    return rowHtml(
-      this.columns,
-      this.columns.map(({ isHeader, isEmpty, cell }) => (isHeader !== true && isEmpty(told) ? html`` : cell(told))),
-    );
-  }
+    return rowHtml(columns, cells);
+  });
 }
 
 function tell(on: FindingKind, { fields, fingerprint, waiver = '' }: ListedFinding): Told {

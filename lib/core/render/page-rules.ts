@@ -1,11 +1,12 @@
 import type { BrokenGroup, Evaluation, Reason, RuleResult, WaiverResult } from '../evaluation.ts';
 import { moreFindings, onlyReported } from './finding-words.ts';
-import { type Column, foldHtml, type Html, html, joined, nameHtml, proseHtml, rowHtml, tableHtml } from './html.ts';
-import { FindingTable, type ListedFinding } from './page-findings.ts';
+import { type Column, type Html, html, joined, nameHtml, proseHtml, rowHtml, tableHtml } from './html.ts';
+import { findingListing, type ListedFinding } from './page-findings.ts';
+import { Listing } from './page-listing.ts';
 import { signHtml, statusHtml } from './page-signs.ts';
 import { type FileOptions, policyPath } from './policy-file.ts';
 import { type Room, roomOf } from './room.ts';
-import { brokenGroups, byUrgency, capital, excess, groupKey, isBroken, plural, quantity, sinceWords } from './words.ts';
+import { brokenGroups, byUrgency, capital, excess, isBroken, plural, quantity, sinceWords } from './words.ts';
 
 /** Rules in the table; what is left out is counted. */
 const shownRules = 500;
@@ -13,9 +14,8 @@ const shownRules = 500;
 /** Bytes of all sections of rules. */
 const sectionBytes = 2 * 2 ** 20;
 
-/** Of each list in a section: shown before any rule shows more, shown at once, and at most. */
+/** Of each list in a section: shown before any rule shows more, and at most. */
 const least = 3;
-const atOnce = 10;
 const most = 100;
 
 const columns: readonly Column[] = [
@@ -81,70 +81,25 @@ function doubts({ id, status }: RuleResult, reasons: readonly Reason[]): Html {
   return status === 'undetermined' && kinds.length > 0 ? html`<small>${kinds.join(', ')}</small>` : html``;
 }
 
-/** Rows of a table, as many as there is room for. */
-class Listing<T> {
-  readonly items: readonly T[];
-  readonly rows: Html[] = [];
-  readonly #row: (item: T) => Html;
-
-  constructor(items: readonly T[], row: (item: T) => Html) {
-    this.items = items;
-    this.#row = row;
-  }
-
-  /** Until there are so many, or no room. */
-  grow(upTo: number, room: Room): void {
-    for (const item of this.items.slice(this.rows.length, upTo)) {
-      const row = this.#row(item);
-      if (!room(row.html)) return;
-      this.rows.push(row);
-    }
-  }
-
-  /** The first rows in sight, the others folded. @param caption of the first table */
-  html(caption: string, columns: readonly Column[]): Html {
-    if (this.items.length === 0) return html``;
-    const folded = this.rows.slice(atOnce);
-    const rest = plural(folded.length, 'more row');
-    return html`${tableHtml(html`${caption}`, columns, this.rows.slice(0, atOnce))}${folded.length > 0 && foldHtml(`Show ${rest}`, tableHtml(html`${rest}`, columns, folded))}`;
-  }
-}
-
 /** What there is to say of one rule. */
 class Section {
   readonly rule: RuleResult;
   readonly #options: FileOptions;
-  readonly #groupColumns: readonly Column[];
   readonly #groups: Listing<BrokenGroup>;
-  readonly #table: FindingTable;
   readonly #findings: Listing<ListedFinding>;
-  readonly #waivedTable: FindingTable;
   readonly #waived: Listing<ListedFinding>;
 
   constructor(rule: RuleResult, waivers: readonly WaiverResult[], options: FileOptions) {
     this.rule = rule;
     this.#options = options;
-    this.#groupColumns = [
-      ...(rule.per ?? []).map((label, i) => ({
-        label: capital(label.replaceAll('_', ' ')),
-        kind: 'wide' as const,
-        isHeader: i === 0,
-      })),
-      { label: 'Found', kind: 'number' },
-      { label: 'Allowed', kind: 'number' },
-      { label: 'Waived', kind: 'number' },
-    ];
-    this.#groups = new Listing(rule.groups ?? [], (group) => this.#groupRow(group));
-    this.#table = new FindingTable(rule.on, rule.findings);
-    this.#findings = new Listing(rule.findings, (finding) => this.#table.row(finding));
-    this.#waivedTable = new FindingTable(rule.on, rule.waivedFindings, waivers);
-    this.#waived = new Listing<ListedFinding>(rule.waivedFindings, (finding) => this.#waivedTable.row(finding));
+    this.#groups = groupListing(rule);
+    this.#findings = findingListing(rule.on, rule.findings, []);
+    this.#waived = findingListing(rule.on, rule.waivedFindings, waivers);
   }
 
   /** Take room for what has to be there. @returns false when there is none */
   begin(room: Room): boolean {
-    // Its folds come later.
-    if (!room(`${this.html('rule-0000').html}${' '.repeat(500)}`)) return false;
+    if (!room(this.html('rule-0000').html)) return false;
     this.grow(least, room);
     return true;
   }
@@ -176,16 +131,7 @@ ${rule.message !== undefined && html`<p class="message">${proseHtml(rule.message
   #groupsHtml(): Html {
     const more = brokenGroups(this.rule) - this.#groups.rows.length;
     if (brokenGroups(this.rule) === 0) return html``;
-    return html`${this.#groups.html('Groups over what is allowed, the largest first', this.#groupColumns)}${more > 0 && html`<p class="more">and ${plural(more, 'more group')}</p>\n`}`;
-  }
-
-  #groupRow(group: BrokenGroup): Html {
-    return rowHtml(this.#groupColumns, [
-      ...groupKey(group).map(({ value }) => nameHtml(value)),
-      html`${quantity(group.count)}`,
-      html`${quantity(this.rule.max)}`,
-      html`${quantity(group.waived)}`,
-    ]);
+    return html`${this.#groups.html('Groups over what is allowed, the largest first')}${more > 0 && html`<p class="more">and ${plural(more, 'more group')}</p>\n`}`;
   }
 
   #findingsHtml(): Html {
@@ -193,7 +139,7 @@ ${rule.message !== undefined && html`<p class="message">${proseHtml(rule.message
     const shown = this.#findings.rows.length;
     const what = `${since ? 'New findings' : 'Findings'}${per ? ', the worst of each group' : ''}, worst first`;
     const left = count - shown;
-    return html`${evidence === 'reported' && html`<p>${onlyReported}</p>\n`}${this.#findings.html(`${what}: ${quantity(shown)} of ${quantity(count)}`, this.#table.columns)}${left > 0 && html`<p class="more">${moreFindings(left, shown)}</p>\n`}`;
+    return html`${evidence === 'reported' && html`<p>${onlyReported}</p>\n`}${this.#findings.html(`${what}: ${quantity(shown)} of ${quantity(count)}`)}${left > 0 && html`<p class="more">${moreFindings(left, shown)}</p>\n`}`;
   }
 
   #waivedHtml(): Html {
@@ -201,6 +147,25 @@ ${rule.message !== undefined && html`<p class="message">${proseHtml(rule.message
     const shown = this.#waived.rows.length;
     const left = waived - shown;
     if (waived === 0) return html``;
-    return html`${this.#waived.html(`Waived findings, worst first: ${quantity(shown)} of ${quantity(waived)}`, this.#waivedTable.columns)}${left > 0 && html`<p class="more">${shown > 0 ? `and ${quantity(left)} more waived` : `${plural(left, 'finding')} waived`}</p>\n`}`;
+    return html`${this.#waived.html(`Waived findings, worst first: ${quantity(shown)} of ${quantity(waived)}`)}${left > 0 && html`<p class="more">${shown > 0 ? `and ${quantity(left)} more waived` : `${plural(left, 'finding')} waived`}</p>\n`}`;
   }
+}
+
+function groupListing({ per = [], groups = [], max }: RuleResult): Listing<BrokenGroup> {
+  const columns: readonly Column[] = [
+    ...per.map((field, i) => ({
+      label: capital(field.replaceAll('_', ' ')),
+      kind: 'wide' as const,
+      isHeader: i === 0,
+    })),
+    { label: 'Found', kind: 'number' },
+    { label: 'Allowed', kind: 'number' },
+    { label: 'Waived', kind: 'number' },
+  ];
+  return new Listing(groups, columns, ({ key, count, waived }) =>
+    rowHtml(columns, [
+      ...per.map((field) => nameHtml(String(key[field] ?? ''))),
+      ...[count, max, waived].map((n) => html`${quantity(n)}`),
+    ]),
+  );
 }

@@ -29,7 +29,7 @@ a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: .
 code { font-family: var(--mono); font-size: .87em; unicode-bidi: isolate; }
 small, .muted { color: var(--muted); font-size: .87em; }
 .none { color: var(--muted); }
-.cut, time { white-space: nowrap; }
+time { white-space: nowrap; }
 .sign { width: 1em; height: 1em; vertical-align: -.125em; flex: none; fill: currentColor; }
 .sign .ink { fill: none; stroke: var(--ink); stroke-width: 1.7; stroke-linecap: round; stroke-linejoin: round; }
 .sign .dot { fill: var(--ink); }
@@ -76,7 +76,13 @@ summary { cursor: pointer; color: var(--link); padding: .25rem 0; width: fit-con
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 2px; }
 footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .87rem; }
 
-@media (max-width: 44rem) {
+@media (max-width: 68rem) {
+  time, .status { white-space: normal; }
+  th, td { padding-right: .6rem; }
+  .number { padding-right: 1rem; }
+  col.number { width: 4.9rem; } col.short { width: 6.2rem; } col.medium { width: 8rem; } col.named { width: 9rem; }
+}
+@media screen and (max-width: 48rem) {
   h1 { font-size: 1.3rem; }
   .verdict { gap: .7rem; }
   .verdict > .sign { width: 1.9rem; height: 1.9rem; }
@@ -91,6 +97,7 @@ footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--line)
   tbody td:has(.status)::before, tbody td:has(.grade)::before { content: none; }
   tbody th::before, tbody td::before { content: attr(data-label) "  "; color: var(--muted); font-size: .8rem; font-weight: 400; white-space: pre; }
 }
+@page { margin: 15mm; }
 @media print {
   :root {
     color-scheme: light;
@@ -99,6 +106,11 @@ footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--line)
   }
   body { max-width: none; padding: 0; font-size: 10pt; }
   .sign { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  table { font-size: 8.5pt; }
+  caption, thead th { font-size: 8pt; }
+  th, td { padding-top: .2rem; padding-bottom: .2rem; }
+  .print { font-size: 6.2pt; }
+  col.number { width: 4.2rem; } col.short { width: 5.2rem; } col.medium { width: 6.4rem; } col.named { width: 8rem; }
   h2, h3, caption, thead { break-after: avoid; }
   tr, li { break-inside: avoid; }
   details::details-content { display: block; content-visibility: visible; }

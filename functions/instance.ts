@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import type { Clock, Log } from '../lib/app/ports.ts';
-import { type App, compose, loadConfig } from '../lib/compose.ts';
+import type { Log } from '../lib/app/ports.ts';
+import { type App, compose, loadConfig, type World } from '../lib/compose.ts';
 import type { Logging } from './logging.ts';
 
 /** What outlives an invocation of a function, as long as its instance is warm. */
@@ -19,12 +19,15 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pipelines ask at once, and HSS allows five calls a minute. */
 const freshMs = 10_000;
 
-/** @param clock tests bring their own */
-export function createInstance(env: Env, { log, begin }: Logging, clock?: Clock): Instance {
+export function createInstance(
+  env: Env,
+  { log, begin }: Logging,
+  around: Pick<World, 'clock' | 'openPages'> = {},
+): Instance {
   let app: Promise<App> | undefined;
 
   async function start(): Promise<App> {
-    return compose(await loadConfig(configPath(env)), { env, log, freshMs, ...(clock !== undefined && { clock }) });
+    return compose(await loadConfig(configPath(env)), { ...around, env, log, freshMs });
   }
 
   return {

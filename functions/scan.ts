@@ -2,6 +2,7 @@ import process from 'node:process';
 import { processPartialResponse, SqsFifoPartialProcessorAsync } from '@aws-lambda-powertools/batch';
 import type { ScanSummary } from '../lib/app/scan.ts';
 import { InputError } from '../lib/core/errors.ts';
+import { openPages } from '../lib/pages/open.ts';
 import type { Queue } from '../lib/queue/sqs.ts';
 import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
@@ -39,7 +40,7 @@ export interface ScanQueues {
   readonly retries: Queue;
 }
 
-const instance = createInstance(process.env, powertoolsLogging());
+const instance = createInstance(process.env, powertoolsLogging(), { openPages });
 const metrics = powertoolsMetrics();
 
 /** Of the queue of sources, or invoked by hand with any event: then all sources at once, and the next schedule makes good. */

@@ -1,10 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
+import type { Objects } from './app/objects.ts';
 import type { OwedTarget } from './app/outbox.ts';
 import { createPaceBook } from './app/pace-book.ts';
+import { type OpenPages, PageDesk, type Pages } from './app/pages.ts';
+import { type HeldPolicy, PolicyBook } from './app/policy-book.ts';
 import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
 import {
   deliverOwed,
@@ -17,13 +21,16 @@ import {
 } from './app/scan.ts';
 import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
-import type { WatchedSource } from './app/watched.ts';
+import { noPolicy, type WatchedSource } from './app/watched.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
-import { InputError } from './core/errors.ts';
+import { InputError, UndeterminedError } from './core/errors.ts';
 import type { Evaluation } from './core/evaluation.ts';
+import { type PagePlace, parseS3Prefix } from './core/page-place.ts';
 import { preparePatterns } from './core/pattern.ts';
-import { type Policy, parsePolicy } from './core/policy/parse.ts';
+import type { Policy } from './core/policy/parse.ts';
+import { readPolicy } from './core/policy/read.ts';
+import { isS3 } from './core/s3-location.ts';
 import { formatIssue } from './core/yaml.ts';
 import { createHssSource } from './hss/client.ts';
 import { systemClock } from './hss/clock.ts';
@@ -33,6 +40,7 @@ import { defaultLimits, type ReportLimits } from './hss/report-stream.ts';
 import { createGuard } from './http/addresses.ts';
 import { createHttp, type Http, HttpError } from './http/request.ts';
 import { createPace } from './notifiers/pace.ts';
+import type { S3Options } from './s3/attempts.ts';
 import { Secrets } from './secrets/secrets.ts';
 import { awsSecrets } from './secrets/secrets-manager.ts';
 import { createMemoryStore } from './stores/memory.ts';
@@ -45,6 +53,8 @@ export interface World {
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly log: Log;
+  /** What writes pages; without it messages link to those that are there. */
+  readonly openPages?: OpenPages;
   /** How long gates take what HSS said a moment ago, or that it said nothing; default 0. */
   readonly freshMs?: number;
 }
@@ -53,7 +63,7 @@ export interface World {
 export interface App {
   /** @throws {InputError} */
   gate(request: GateRequest, nowMs: number, signal?: AbortSignal): Promise<Evaluation>;
-  /** The path of the policy that an evaluation is by. */
+  /** The path of the policy that an evaluation is by; undefined: it is in no file. */
   policyFile(evaluation: Evaluation): string | undefined;
   /** Of the policy that an evaluation was made by. */
   rules(evaluation: Evaluation): Policy['rules'] | undefined;
@@ -94,11 +104,8 @@ export interface ScanOptions {
 
 /** Read a policy file. @throws {InputError} every issue in it, or that it cannot be read */
 export async function loadPolicy(path: string): Promise<Policy> {
-  const text = await readInput(path, 'policy');
-  await preparePatterns(text);
-  const { policy, issues } = parsePolicy(text, path);
-  if (policy === undefined) throw new InputError(`invalid policy\n${issues.map(formatIssue).join('\n')}`);
-  return policy;
+  if (isS3(path)) throw new InputError(`policy ${path}: a config reads policies in S3; here it has to be a file`);
+  return readPolicy(await readInput(path, 'policy'), path);
 }
 
 /** Read a config file. @throws {InputError} every issue in it, or that it cannot be read */
@@ -144,7 +151,20 @@ export async function compose(config: Config, world: World): Promise<App> {
     nowMs: clock.nowMs,
     maxAgeMs: config.secretsMaxAgeMs,
   });
-  const policies = await loadPolicies(config);
+  const files = await loadPolicies(config);
+  const place = placeOf(config, env);
+  const s3 = { endpoint: env.AWS_ENDPOINT_URL_S3 || undefined, clock, random };
+  let objects: Promise<Objects> | undefined;
+  let pages: Promise<Pages> | undefined;
+  const book = new PolicyBook({
+    objects() {
+      objects ??= openS3(s3);
+      return objects;
+    },
+    nowMs: clock.nowMs,
+    maxAgeMs: config.policies.max_age,
+    usableForMs: config.policies.usable_for,
+  });
   const { calls_per_minute: calls, calls_shared_by: sharedBy } = config.limits ?? {};
   let opened: Promise<StateStore> | undefined;
   const store = () => {
@@ -160,28 +180,36 @@ export async function compose(config: Config, world: World): Promise<App> {
     isShared: sharedBy === 'address',
     book: createPaceBook(store, clock.nowMs),
   });
-  const sources = config.sources.map(
-    (source): WatchedSource => ({
+  const sources = config.sources.map((source) => ({
+    name: source.name,
+    reports: createHssSource({
       name: source.name,
-      reports: createHssSource({
-        name: source.name,
-        region: source.region,
-        projectId: source.project_id,
-        enterpriseProjectId: source.enterprise_project_id,
-        endpoint: source.endpoint,
-        iamEndpoint: source.iam_endpoint,
-        credentials: secrets.credentials(source.credentials),
-        http: counted,
-        clock,
-        random,
-        pacers,
-      }),
-      policy: policies.get(source.policy) as Policy,
-      include: source.clusters?.include,
-      exclude: source.clusters?.exclude,
-      expect: source.expect,
+      region: source.region,
+      projectId: source.project_id,
+      enterpriseProjectId: source.enterprise_project_id,
+      endpoint: source.endpoint,
+      iamEndpoint: source.iam_endpoint,
+      credentials: secrets.credentials(source.credentials),
+      http: counted,
+      clock,
+      random,
+      pacers,
     }),
-  );
+    policyAt: source.policy,
+    include: source.clusters?.include,
+    exclude: source.clusters?.exclude,
+    expect: source.expect,
+  }));
+  /** With the policies as they are now: for one run, or one request. */
+  const watch = (shared: Shared, asked?: readonly string[]): Promise<WatchedSource[]> =>
+    Promise.all(
+      sources
+        .filter(({ name }) => asked === undefined || asked.includes(name))
+        .map(async ({ policyAt, ...source }) => {
+          const policy = files.get(policyAt);
+          return { ...source, ...(policy === undefined ? await policyIn(book, policyAt, shared) : { policy }) };
+        }),
+    );
   const readReport = reader({ limits: limitsOf(config) });
   // Endpoints of HSS are the operator's choice. Where receivers are is up to whoever has their DNS or their secret.
   const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
@@ -192,11 +220,14 @@ export async function compose(config: Config, world: World): Promise<App> {
   async function scanEdges(options: ScanOptions = {}, asked = options.sources): Promise<ScanEdges> {
     await checkSecrets(config, secrets, asked);
     const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
+    const shared = new Shared({ store: kept, clock, log, failureFreshMs: freshMs });
+    const desk = options.notifiers === undefined ? deskOf(kept) : undefined;
     return {
-      sources: sources.filter(({ name }) => options.sources === undefined || options.sources.includes(name)),
+      ...(desk && { page: (source, followed) => desk.link(source, followed, clock.nowMs()) }),
+      sources: await watch(shared, options.sources),
       readReport,
       store: kept,
-      shared: new Shared({ store: kept, clock, log, failureFreshMs: freshMs }),
+      shared,
       routes: config.routes,
       announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
       reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
@@ -208,6 +239,13 @@ export async function compose(config: Config, world: World): Promise<App> {
       ...(options.onCluster && { onCluster: options.onCluster }),
     };
   }
+  /** Of one run. */
+  function deskOf(store: StateStore): PageDesk | undefined {
+    if (place === undefined) return undefined;
+    const { openPages } = world;
+    const open = openPages && (() => (pages ??= openPages(place, s3)));
+    return new PageDesk({ place, region: env.AWS_REGION || undefined, pages: open, store, log });
+  }
   async function beat(signal: AbortSignal | undefined): Promise<void> {
     if (heartbeat === undefined || heartbeatHttp === undefined) return;
     const { url } = heartbeat;
@@ -217,12 +255,12 @@ export async function compose(config: Config, world: World): Promise<App> {
     if (reason !== undefined) log('warn', 'the heartbeat was not taken', { reason });
   }
 
-  let gateEdges: Promise<GateEdges> | undefined;
-  const openGate = async (): Promise<GateEdges> => {
+  let gateEdges: Promise<Omit<GateEdges, 'sources'>> | undefined;
+  const openGate = async (): Promise<Omit<GateEdges, 'sources'>> => {
     const kept = await store().catch((error: unknown) => unusable(error, log));
     const usable = 'unusable' in kept ? createMemoryStore() : kept;
     const shared = new Shared({ store: usable, clock, log, failureFreshMs: freshMs });
-    return { sources, readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs };
+    return { readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs };
   };
   return {
     async gate(request, nowMs, signal) {
@@ -230,10 +268,11 @@ export async function compose(config: Config, world: World): Promise<App> {
       gateEdges.catch(() => {
         gateEdges = undefined;
       });
-      return gate(request, await gateEdges, nowMs, signal);
+      const edges = await gateEdges;
+      return gate(request, { ...edges, sources: await watch(edges.shared) }, nowMs, signal);
     },
-    rules: ({ policy }) => [...policies.values()].find(({ digest }) => digest === policy.digest)?.rules,
-    policyFile: ({ policy }) => [...policies].find(([, { digest }]) => digest === policy.digest)?.[0],
+    rules: ({ policy }) => [...files.values(), ...book.policies].find(({ digest }) => digest === policy.digest)?.rules,
+    policyFile: ({ policy }) => [...files].find(([, { digest }]) => digest === policy.digest)?.[0],
     async scan(nowMs, options = {}, signal) {
       const summary = await scan(await scanEdges(options), nowMs, signal, options.scope);
       if (summary.exitCode === 0 && options.notifiers === undefined) await beat(signal);
@@ -253,6 +292,9 @@ export async function compose(config: Config, world: World): Promise<App> {
       const clients = [http, ...edges.clients.values(), ...(heartbeatHttp === undefined ? [] : [heartbeatHttp])];
       await Promise.all(clients.map((one) => one.close()));
       await (await opened)?.close();
+      for (const one of await Promise.allSettled([objects, pages])) {
+        if (one.status === 'fulfilled') one.value?.close();
+      }
     },
   };
 }
@@ -267,6 +309,18 @@ function unusable(error: unknown, log: Log): { readonly unusable: string } {
 /** `PORTCULLIS_STATE` stands above the config: a deployment names its own table. */
 function stateOf(config: Config, env: World['env']): string {
   return env.PORTCULLIS_STATE || config.state;
+}
+
+/**
+ * `PORTCULLIS_PAGES` stands above `pages.to` of the config.
+ * @throws {InputError} it is no place
+ */
+function placeOf({ pages, folder }: Config, env: World['env']): PagePlace | undefined {
+  const to = env.PORTCULLIS_PAGES || pages?.to;
+  if (to === undefined) return undefined;
+  const bucket = isS3(to) ? parseS3Prefix(to) : { folder: resolve(folder, to) };
+  if (bucket === undefined) throw new InputError('PORTCULLIS_PAGES: has to be s3://BUCKET/PREFIX or a folder');
+  return { at: bucket, link: pages?.link };
 }
 
 async function openState(config: Config, env: World['env']): Promise<StateStore> {
@@ -368,10 +422,27 @@ function checkUrl(receiver: Receiver, url: URL): void {
 }
 
 async function loadPolicies(config: Config): Promise<Map<string, Policy>> {
-  const paths = [...new Set(config.sources.map((source) => source.policy))];
+  const paths = [...new Set(config.sources.map((source) => source.policy))].filter((path) => !isS3(path));
   const loaded = await Promise.allSettled(paths.map(async (path) => [path, await loadPolicy(path)] as const));
   throwAll(loaded);
   return new Map(loaded.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+}
+
+/** The code for S3 is loaded when there is something to read from it. */
+async function openS3(options: S3Options): Promise<Objects> {
+  const { openObjects } = await import('./s3/objects.ts');
+  return openObjects(options);
+}
+
+/** That there is none concerns its sources, and no others. */
+async function policyIn(book: PolicyBook, name: string, shared: Shared) {
+  try {
+    const { policy, note }: HeldPolicy = await book.current(name, shared);
+    return { policy, policyNote: note };
+  } catch (error) {
+    if (!(error instanceof InputError) && !(error instanceof UndeterminedError)) throw error;
+    return { policy: noPolicy, policyProblem: error };
+  }
 }
 
 /** That a secret is missing has to show on the first run, not in the night when the first alert is due. */

@@ -30,6 +30,14 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
       packages: ['@aws-sdk/client-secrets-manager', 'node:'],
     },
     'lib/stores': { folders: ['lib/core', 'lib/app/state.ts'], packages: ['@aws-sdk/client-dynamodb', 'node:'] },
+    'lib/s3': {
+      folders: ['lib/core', 'lib/http', 'lib/app/objects.ts', 'lib/app/ports.ts'],
+      packages: ['@aws-sdk/client-s3'],
+    },
+    'lib/pages': {
+      folders: ['lib/core', 'lib/s3', 'lib/app/objects.ts', 'lib/app/pages.ts'],
+      packages: ['node:'],
+    },
     'lib/http': { folders: ['lib/core'], packages: ['undici/', 'node:'] },
     'lib/config': { folders: ['lib/core'], packages: ['zod/mini', 'node:'] },
     'lib/simulator': { folders: [], packages: ['node:'] },
@@ -46,17 +54,18 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
         'lib/hss',
         'lib/http',
         'lib/notifiers',
+        'lib/s3',
         'lib/secrets',
         'lib/stores',
       ],
       packages: ['node:'],
     },
     'lib/cli': {
-      folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core', 'lib/remote', 'lib/simulator'],
+      folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core', 'lib/pages', 'lib/remote', 'lib/simulator'],
       packages: ['node:'],
     },
     functions: {
-      folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core', 'lib/queue'],
+      folders: ['lib/compose.ts', 'lib/app', 'lib/config', 'lib/core', 'lib/pages', 'lib/queue'],
       packages: ['zod/mini', '@aws-lambda-powertools/', 'node:'],
     },
   };

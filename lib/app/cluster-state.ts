@@ -45,6 +45,8 @@ export interface ClusterState {
   readonly head: Versioned<Head> | undefined;
   readonly alerts: ReadonlyMap<string, Versioned<Alert>>;
   readonly logs: ReadonlyMap<string, Versioned<LogRecord>>;
+  /** The name of the page that was written last. */
+  readonly page: Versioned<{ readonly key: string }> | undefined;
 }
 
 export function clusterGroup(source: string, clusterId: string): string {
@@ -52,6 +54,7 @@ export function clusterGroup(source: string, clusterId: string): string {
 }
 
 export const headKey = 'head';
+export const pageKeyInState = 'page';
 export const alertKey = (fingerprint: string) => `alert/${fingerprint}`;
 const logKey = (receiver: string) => `log/${receiver}`;
 
@@ -63,14 +66,18 @@ export async function loadCluster(store: StateStore, group: string, nowMs: numbe
         .filter(({ key }) => key.startsWith(prefix))
         .map((record) => [record.key.slice(prefix.length), versioned<T>(record)] as const),
     );
-  const head = records.find(({ key }) => key === headKey);
+  const only = <T>(name: string) => {
+    const record = records.find(({ key }) => key === name);
+    return record && versioned<T>(record);
+  };
+  const page = only<{ key: string }>(pageKeyInState);
   const logs = new Map(
     [...under<LogRecord | Packed>('log/')].map(([receiver, { value, version }]) => [
       receiver,
       { value: unpacked(value), version },
     ]),
   );
-  return { head: head && versioned<Head>(head), alerts: under<Alert>('alert/'), logs };
+  return { head: only<Head>(headKey), page, alerts: under<Alert>('alert/'), logs };
 }
 
 /** Write a receiver's log over the version that was read. @returns as `put` */

@@ -53,7 +53,7 @@ export interface GateEdges {
  * HSS is asked for a list once for all who ask within a few seconds, and for a report once for all who ask the same of it.
  * Where it cannot be asked, what is known of the cluster answers, as long as the report is not too old, and says so.
  *
- * @throws {InputError} no such source or policy; a name that several clusters have
+ * @throws {InputError} no such source or policy, or none that can be had; a name that several clusters have
  */
 export async function gate(
   request: GateRequest,
@@ -61,10 +61,16 @@ export async function gate(
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<Evaluation> {
-  const evaluation = await answer(request, edges, nowMs, signal);
+  const evaluation = noted(await answer(request, edges, nowMs, signal), edges.sources);
   if (request.letUndetermined !== true || evaluation.verdict !== 'undetermined') return evaluation;
   await bypassed(usable(edges), request, evaluation, nowMs);
   return { ...evaluation, isLetThrough: true };
+}
+
+/** What is to be said of the policy, for this once: what is kept of a result does not say it. */
+function noted(evaluation: Evaluation, sources: readonly WatchedSource[]): Evaluation {
+  const message = sources.find(({ policy }) => policy.digest === evaluation.policy.digest)?.policyNote;
+  return message === undefined ? evaluation : { ...evaluation, notes: [{ message }, ...evaluation.notes] };
 }
 
 /** @throws {InputError} what was asked for needs a state */
@@ -83,6 +89,8 @@ async function answer(
 ): Promise<Evaluation> {
   const sources = chooseSources(request.source, edges.sources);
   const policyOf = policyChooser(request.policy, edges.sources);
+  // HSS need not be asked for what cannot be judged.
+  if (sources.every(({ policyProblem }) => policyProblem !== undefined)) policyOf(sources[0] as WatchedSource);
   const listed = await Promise.all(sources.map((source) => list(source, edges, signal)));
   const reasons = listed.flatMap(({ failure }) => failure ?? []);
   const { found, names } = search(request.cluster, listed);
@@ -280,7 +288,9 @@ function chooseSources(name: string | undefined, sources: readonly WatchedSource
 }
 
 function policyChooser(name: string | undefined, sources: readonly WatchedSource[]): (source: WatchedSource) => Policy {
-  if (name === undefined) return ({ policy }) => policy;
+  if (name === undefined) return policyAtHand;
+  // One of those that could not be had may have that name too.
+  for (const source of sources) policyAtHand(source);
   const policies = new Map(sources.map(({ policy }) => [policy.digest, policy]));
   const named = [...policies.values()].filter((policy) => policy.name === name);
   const [only] = named;
@@ -289,6 +299,12 @@ function policyChooser(name: string | undefined, sources: readonly WatchedSource
   throw new InputError(
     `there is no policy ${name} in the config${hint(name, [...new Set([...policies.values()].map((policy) => policy.name))])}`,
   );
+}
+
+/** @throws {InputError} there is none: without a policy there is no verdict, be it undetermined */
+function policyAtHand({ policy, policyProblem }: WatchedSource): Policy {
+  if (policyProblem !== undefined) throw new InputError(policyProblem.message);
+  return policy;
 }
 
 function ambiguous(cluster: string, found: readonly Found[]): string {

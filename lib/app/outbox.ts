@@ -30,6 +30,8 @@ export interface OutboxEdges {
   /** What passes while a run is under way. */
   readonly clock: Clock;
   readonly log: Log;
+  /** The URL of the page of what is told, which is there then. */
+  readonly page?: ((source: string, followed: Followed) => Promise<string | undefined>) | undefined;
 }
 
 /** What became of the deliveries of a run, by receiver. */
@@ -185,7 +187,7 @@ export class Outbox {
     }
     if (typeof claimed !== 'object') return;
     const head = { id: claimed.message, source: target.source, atMs: this.#nowMs };
-    await this.#send(target.receiver, { ...head, about: 'alerts', ...this.#news(claimed) }, [claimed]);
+    await this.#send(target.receiver, { ...head, about: 'alerts', ...(await this.#news(claimed)) }, [claimed]);
   }
 
   async #sendDigest(receiver: string, why: 'first' | 'reminder', targets: readonly Target[]): Promise<void> {
@@ -211,19 +213,21 @@ export class Outbox {
       messages.set(claimed.message, [...(messages.get(claimed.message) ?? []), claimed]);
     }
     for (const [id, claims] of messages) {
-      const clusters = claims.map((claimed) => this.#news(claimed));
+      const clusters: ClusterNews[] = [];
+      for (const claimed of claims) clusters.push(await this.#news(claimed));
       const source = claims[0]?.source ?? '';
       await this.#send(receiver, { id, source, atMs: this.#nowMs, about: 'digest', why, clusters }, claims);
     }
   }
 
-  #news({ owed, followed, policy }: Claimed): ClusterNews {
+  async #news({ owed, followed, policy, source }: Claimed): Promise<ClusterNews> {
     const { row, head, alerts, evaluation } = followed;
     return newsOf(owed.items, {
       cluster: { id: row.clusterId, name: row.clusterName },
       policy: policy.name,
       reportId: head?.reportId ?? evaluation?.report.id ?? '',
       scannedAtMs: head?.scannedAtMs,
+      page: await this.#edges.page?.(source, followed),
       // Of others the receiver does not know.
       alerts: alerts.filter(({ fingerprint }) => owed.log.told[fingerprint]?.state === 'firing'),
       messages: new Map(

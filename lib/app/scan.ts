@@ -26,7 +26,7 @@ import { tellUnreadable } from './unreadable.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
 export interface ScanEdges
-  extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts'>,
+  extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts' | 'page'>,
     Pick<LeftOutEdges, 'configured'> {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
@@ -240,7 +240,11 @@ class Run {
 
   async source(source: WatchedSource): Promise<void> {
     const judge = { policy: source.policy, nowMs: this.#nowMs, readReport: this.#edges.readReport };
-    const failure = await this.#clusters(source, judge);
+    const { policyProblem, policyNote } = source;
+    if (policyNote !== undefined)
+      this.#edges.log('warn', 'an older copy of the policy is used', { source: source.name, reason: policyNote });
+    const failure =
+      policyProblem === undefined ? await this.#clusters(source, judge) : this.#sourceFailed(source, policyProblem);
     // The source itself is followed like a cluster, so that its failure is told once, and its end too.
     const itself = { clusterId: '', clusterName: `source ${source.name}`, scannedAtMs: undefined };
     await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);

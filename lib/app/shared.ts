@@ -164,7 +164,7 @@ export class Shared {
 
   #withoutStore(error: unknown): void {
     if (!(error instanceof StoreError)) throw error;
-    this.#options.log('warn', 'the state could not be used: asking HSS itself', { reason: error.message });
+    this.#options.log('warn', 'the state could not be used: asking anew', { reason: error.message });
   }
 }
 

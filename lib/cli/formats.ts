@@ -16,6 +16,7 @@ const formats: Readonly<Record<string, () => Promise<Render>>> = {
   table: async () => (await import('../core/render/table.ts')).renderTable,
   json: async () => (await import('../core/render/json.ts')).renderJson,
   markdown: async () => (await import('../core/render/markdown.ts')).renderMarkdown,
+  html: async () => (await import('../core/render/page.ts')).renderPage,
   github: async () => (await import('../core/render/github.ts')).renderGithub,
   gitlab: async () => (await import('../core/render/gitlab-codequality.ts')).renderGitlabCodequality,
   'gitlab-container': async () => (await import('../core/render/gitlab-container.ts')).renderGitlabContainer,

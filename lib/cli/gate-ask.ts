@@ -1,7 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import type { GateRequest } from '../app/gate.ts';
-import type { Bytes } from '../app/ports.ts';
 import { compose, judgeReport, loadConfig, loadPolicy, systemClock } from '../compose.ts';
 import type { Baseline } from '../core/baseline.ts';
 import { InputError } from '../core/errors.ts';
@@ -9,6 +6,7 @@ import type { RemoteRequest } from '../remote/answer.ts';
 import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { logTo } from './log.ts';
 import { progress } from './progress.ts';
+import { openReport } from './report-file.ts';
 import { repositoryPath } from './repository-path.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -80,28 +78,4 @@ export async function askRemote(values: GateValues, asked: Common, nowMs: number
   const { askUrl } = await import('../remote/url.ts');
   const edges = { env: terminal.env, clock: systemClock, random: Math.random };
   return { evaluation: await askUrl({ url: url ?? '', region, ...edges }, request, nowMs) };
-}
-
-async function openReport(path: string, terminal: Terminal): Promise<Bytes> {
-  if (path === '-') {
-    if (terminal.stdin.isTTY)
-      throw new InputError('gate: --report - reads standard input, and nothing is piped into it');
-    return terminal.stdin;
-  }
-  const problem = await stat(path).then(
-    (found) => (found.isDirectory() ? 'is a folder' : undefined),
-    (error: NodeJS.ErrnoException) => `cannot be read (${error.code})`,
-  );
-  if (problem !== undefined) throw new InputError(`--report ${path}: ${problem}`);
-  return readable(path);
-}
-
-async function* readable(path: string): Bytes {
-  try {
-    yield* createReadStream(path, { highWaterMark: 256 * 1024 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new InputError(`--report ${path}: cannot be read (${code})`);
-  }
 }

@@ -1,13 +1,13 @@
-import { access, constants, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import { baselineOf, parseBaseline, renderBaseline } from '../core/baseline.ts';
+import { baselineOf, renderBaseline } from '../core/baseline.ts';
 import { InputError } from '../core/errors.ts';
 import { exitCodes } from '../core/evaluation.ts';
 import { parseImagePattern } from '../core/images.ts';
+import { readBaseline } from './baseline-file.ts';
 import { formatNames, loadFormat, parseOut } from './formats.ts';
 import { askLive, askRemote, judgeFile } from './gate-ask.ts';
 import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
+import { checkWritable, removeFile, writeOut } from './out-files.ts';
 import { columnsOf, type Terminal, wantsColour } from './terminal.ts';
 
 export const gateHelp = `portcullis gate --report FILE|- --policy FILE     verdict on a report at hand, offline
@@ -75,14 +75,14 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   const colour = wantsColour(terminal.stdout, terminal.env);
   terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile }));
   for (const [i, { file }] of outs.entries()) {
-    await write('--out', file, renderOuts[i]?.(evaluation, { colour: false, columns: 100, policyFile }) ?? '');
+    await writeOut('--out', file, renderOuts[i]?.(evaluation, { colour: false, columns: 100, policyFile }) ?? '');
   }
   const baselineFile = values['write-baseline'];
   if (baselineFile !== undefined) {
     const baseline = baselineOf(evaluation, rules ?? [], values.image);
     if (baseline === undefined)
       terminal.stderr.write('portcullis: no baseline was written: the report does not suffice\n');
-    else await write('--write-baseline', baselineFile, renderBaseline(baseline));
+    else await writeOut('--write-baseline', baselineFile, renderBaseline(baseline));
   }
   if (evaluation.isLetThrough) {
     terminal.stderr.write(
@@ -95,48 +95,6 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
 
 function baselineOut(values: GateValues): (readonly [string, string])[] {
   return values['write-baseline'] === undefined ? [] : [['--write-baseline', values['write-baseline']]];
-}
-
-/** Before anything is judged, so that a verdict is never lost for want of a folder. @throws {InputError} */
-async function checkWritable(
-  written: readonly (readonly [string, string])[],
-  read: readonly (string | undefined)[],
-  baseline: string | undefined,
-): Promise<void> {
-  const sources = new Set(read.flatMap((file) => (file === undefined ? [] : [resolve(file)])));
-  const seen = new Set<string>();
-  for (const [option, file] of written) {
-    const path = resolve(file);
-    // A baseline may be renewed in place.
-    const isRenewed = option === '--write-baseline' && baseline !== undefined && resolve(baseline) === path;
-    if (sources.has(path) && !isRenewed) throw new InputError(`${option} ${file}: would write over what is read`);
-    if (seen.has(path)) throw new InputError(`${option} ${file}: is written twice`);
-    seen.add(path);
-    try {
-      const there = await stat(path).catch(() => undefined);
-      if (there?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-      await access(there === undefined ? dirname(path) : path, constants.W_OK);
-    } catch (error) {
-      throw unwritable(option, file, error);
-    }
-  }
-}
-
-/** A pipe or a terminal stays. */
-async function removeFile(file: string): Promise<void> {
-  if ((await stat(file).catch(() => undefined))?.isFile()) await rm(file);
-}
-
-async function write(option: string, file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    throw unwritable(option, file, error);
-  }
-}
-
-function unwritable(option: string, file: string, error: unknown): InputError {
-  return new InputError(`${option} ${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
 }
 
 async function judge(values: GateValues, nowMs: number, terminal: Terminal): Promise<Judged> {
@@ -158,17 +116,7 @@ async function judge(values: GateValues, nowMs: number, terminal: Terminal): Pro
   };
   if (name !== undefined || url !== undefined) return askRemote(values, common, nowMs, terminal);
   refuse(values, 'without --function or --url', ['region', 'qualifier']);
-  const baseline = await readBaseline(values.baseline);
+  const baseline = values.baseline === 'previous' ? values.baseline : await readBaseline(values.baseline);
   if (report !== undefined) return judgeFile(values, { ...common, baseline }, nowMs, terminal);
   return askLive(values, { ...common, baseline }, nowMs, terminal);
-}
-
-async function readBaseline(file: string | undefined) {
-  if (file === undefined || file === 'previous') return file;
-  try {
-    return parseBaseline(await readFile(file, 'utf8'), file);
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    throw new InputError(`--baseline ${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
-  }
 }

@@ -28,6 +28,13 @@ const commands: Readonly<Record<string, Command>> = {
       return { run: explainCommand, help: explainHelp };
     },
   },
+  report: {
+    summary: 'a page for people of a report at hand',
+    load: async () => {
+      const { reportCommand, reportHelp } = await import('./report.ts');
+      return { run: reportCommand, help: reportHelp };
+    },
+  },
   scan: {
     summary: 'judge every cluster of every source once, and tell the receivers',
     load: async () => {

@@ -6,6 +6,7 @@ import { InputError } from '../core/errors.ts';
 import type { Notice } from '../core/notice.ts';
 import { logLine } from '../core/render/escape.ts';
 import { renderSlackPlain } from '../core/render/slack.ts';
+import { openPages } from '../pages/open.ts';
 import { logTo } from './log.ts';
 import { parseOptions, timeOption } from './options.ts';
 import type { Terminal } from './terminal.ts';
@@ -39,7 +40,7 @@ export async function scanCommand(args: readonly string[], terminal: Terminal): 
   const config = await loadConfig(values.config ?? 'portcullis.yaml');
   const say = (line: string) => format === 'text' && terminal.stdout.write(`${logLine(line)}\n`);
   const log = terminal.stderr.isTTY === true ? () => {} : logTo(terminal.stderr);
-  const app = await compose(config, { env: terminal.env, log });
+  const app = await compose(config, { env: terminal.env, log, openPages });
   const messages: string[] = [];
   const dryRun = new Map(config.receivers.map(({ name }) => [name, preview(name, messages)]));
   try {

@@ -1,19 +1,26 @@
 import { dirname, resolve } from 'node:path';
 import { compileExpression, isProblem } from '../core/expression.ts';
 import { type RouteTable, routeFields } from '../core/routes.ts';
+import { isS3 } from '../core/s3-location.ts';
 import { hint } from '../core/suggest.ts';
 import { checkSchema, type Issue, readYaml, sortIssues, type YamlFile } from '../core/yaml.ts';
-import { type Alerts, ConfigFile, type Receiver, type Source } from './schema.ts';
+import { type Alerts, ConfigFile, type Policies, type Receiver, type Source } from './schema.ts';
+
+/** What is shared by way of the state is kept so long. */
+const keptForMs = 7 * 86_400_000;
 
 /** A config that can be run: every name known, every path absolute. */
 export interface Config {
-  /** Their `policy` is an absolute path. */
+  /** Their `policy` is an absolute path, or `s3://BUCKET/KEY`. */
   readonly sources: readonly Source[];
   readonly receivers: readonly Receiver[];
   readonly routes: RouteTable;
   readonly limits: ConfigFile['limits'];
   readonly heartbeat: ConfigFile['heartbeat'];
   readonly alerts: Alerts;
+  readonly policies: Policies;
+  /** `to` is `s3://BUCKET/PREFIX`, or a path that is relative to `folder`. */
+  readonly pages: ConfigFile['pages'];
   /** `sqlite:PATH`, `dynamodb:TABLE` or `memory:`; the path is relative to `folder`. */
   readonly state: string;
   /** Where the config is; an absolute path. */
@@ -37,12 +44,17 @@ export function parseConfig(text: string, file: string): ParsedConfig {
   return {
     issues: [],
     config: {
-      sources: value.sources.map((source) => ({ ...source, policy: resolve(folder, source.policy) })),
+      sources: value.sources.map((source) => ({
+        ...source,
+        policy: isS3(source.policy) ? source.policy : resolve(folder, source.policy),
+      })),
       receivers: value.receivers,
       routes,
       limits: value.limits,
       heartbeat: value.heartbeat,
       alerts: value.alerts,
+      policies: value.policies,
+      pages: value.pages,
       state: value.state,
       folder,
       secretsMaxAgeMs: value.secrets_max_age,
@@ -71,6 +83,11 @@ function checkParts(yaml: YamlFile, value: ConfigFile): { routes: RouteTable; is
         issues.push(yaml.issue(['sources', i, key], `sources[${i}].${key}: http is for loopback only; use https`));
       }
     }
+  }
+  const { max_age: maxAgeMs, usable_for: usableForMs } = value.policies;
+  if (usableForMs < maxAgeMs || usableForMs > keptForMs) {
+    const message = 'policies.usable_for: has to be at least max_age, and 7d at most';
+    issues.push(yaml.issue(['policies', 'usable_for'], message));
   }
   for (const [i, receiver] of value.receivers.entries()) issues.push(...checkReceiver(yaml, receiver, i));
   const known = value.receivers.map((receiver) => receiver.name);

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
 import * as z from 'zod/mini';
+import { parseS3Prefix } from '../core/page-place.ts';
 import { Duration } from '../core/policy/schema.ts';
+import { parseS3Location } from '../core/s3-location.ts';
 
 /**
  * Where a secret is: `env://NAME`, `file:///path` or `aws-sm://name`, the last two with `#key` for a member of a JSON
@@ -27,6 +29,11 @@ const Url = z
 
 const Globs = z.array(z.string().check(z.minLength(1)));
 
+/** Other than a path, `C:\\policies` included. */
+function isUrl(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]+:/i.test(text);
+}
+
 export const Source = z.strictObject({
   name: Name,
   region: z
@@ -39,7 +46,13 @@ export const Source = z.strictObject({
   iam_endpoint: z.optional(Url),
   clusters: z.optional(z.strictObject({ include: z.optional(Globs), exclude: z.optional(Globs) })),
   expect: z._default(z.array(z.string()), []),
-  policy: z.string().check(z.minLength(1, { error: 'has to be the path of a policy file' })),
+  policy: z.string().check(
+    z.minLength(1, { error: 'has to be the path of a policy file, or s3://BUCKET/KEY.yaml' }),
+    z.refine((text) => !isUrl(text) || /\.ya?ml$/.test(parseS3Location(text)?.key ?? ''), {
+      error:
+        'has to be the path of a policy file, or s3://BUCKET/KEY.yaml with a key of letters, digits and !_.*\'()/=@+- in which no part is empty, "." or ".."',
+    }),
+  ),
 });
 export type Source = z.infer<typeof Source>;
 
@@ -141,6 +154,41 @@ export const Heartbeat = z.strictObject({
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
+/** Policies in S3. Times are milliseconds once read. */
+export const Policies = z.strictObject({
+  /** How old a copy may be until S3 is asked whether there is another one. */
+  max_age: z._default(Duration, 5 * 60_000),
+  /** How old it may be where S3 cannot be asked; copies are not kept for longer than 7 days. */
+  usable_for: z._default(Duration, dayMs),
+});
+export type Policies = z.infer<typeof Policies>;
+
+const noPolicies = Policies.parse({});
+
+/** Where the pages of results go. */
+export const Pages = z.strictObject({
+  to: z.string().check(
+    z.minLength(1, { error: 'has to be a folder, or s3://BUCKET/PREFIX' }),
+    z.refine((text) => !isUrl(text) || parseS3Prefix(text) !== undefined, {
+      error:
+        'has to be a folder, or s3://BUCKET/PREFIX with a prefix of letters, digits and !_.*\'()/=@+- in which no part is empty, "." or ".."',
+    }),
+  ),
+  /** What the links of people begin with. */
+  link: z.optional(
+    z.string().check(
+      z.refine((text) => isPlainUrl(text), {
+        error: 'has to be an https URL of letters, digits and -._~/:% without a query, 500 characters at most',
+      }),
+    ),
+  ),
+});
+
+/** It goes into messages, where nothing of it may be markup. */
+function isPlainUrl(text: string): boolean {
+  return URL.canParse(text) && /^https:\/\/[\w.~/:%-]{1,492}$/.test(text);
+}
+
 /** `portcullis.yaml` as written. */
 export const ConfigFile = z.strictObject({
   version: z.literal(1),
@@ -150,6 +198,8 @@ export const ConfigFile = z.strictObject({
   limits: z.optional(Limits),
   alerts: z._default(Alerts, noAlerts),
   heartbeat: z.optional(Heartbeat),
+  policies: z._default(Policies, noPolicies),
+  pages: z.optional(Pages),
   state: z._default(
     z.string().check(
       z.regex(/^(memory:|sqlite:.+|dynamodb:[A-Za-z0-9_.-]{3,255})$/, {

@@ -11,6 +11,7 @@ export interface NewsContext {
   readonly policy: string;
   readonly reportId: string;
   readonly scannedAtMs: number | undefined;
+  readonly page?: string | undefined;
   /** Those of the cluster that the receiver knows to fire. */
   readonly alerts: readonly Alert[];
   /** The policy author's sentences, by rule. */
@@ -25,6 +26,7 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
     policy: context.policy,
     reportId: context.reportId,
     scannedAtMs: context.scannedAtMs,
+    ...(context.page !== undefined && { page: context.page }),
     news: items.map((item) => alertNews(item, context)),
     standing: context.alerts.filter(({ state, fingerprint }) => state === 'firing' && !told.has(fingerprint)).length,
   };

@@ -58,6 +58,8 @@ export interface ClusterNews {
   /** The scan time of the report that it stands on; epoch milliseconds. */
   readonly scannedAtMs: number | undefined;
   readonly reportId: string;
+  /** The URL of the whole result as a page; absent: there is none. */
+  readonly page?: string;
   /** Most urgent first. */
   readonly news: readonly AlertNews[];
   /** Alerts of the cluster that fire as the receiver was told, and are not told again. */

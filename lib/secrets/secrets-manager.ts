@@ -6,15 +6,17 @@ import type { FetchAwsSecret } from './secrets.ts';
  * Fetch from AWS Secrets Manager with the credentials of the environment. The SDK is loaded when the first secret is
  * asked for: it costs a cold start 100 ms.
  */
-export function awsSecrets(options: { endpoint?: string | undefined } = {}): FetchAwsSecret {
+export function awsSecrets(
+  options: { readonly endpoint?: string | undefined; readonly timeoutMs?: number } = {},
+): FetchAwsSecret {
   let client: Promise<(name: string) => Promise<string | undefined>> | undefined;
   const load = async () => {
     const { SecretsManagerClient, GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
-    const { endpoint } = options;
+    const { endpoint, timeoutMs = 10_000 } = options;
     const sdk = new SecretsManagerClient({
       ...(endpoint !== undefined && { endpoint }),
       maxAttempts: 3,
-      requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 },
+      requestHandler: { connectionTimeout: 3_000, requestTimeout: timeoutMs, throwOnRequestTimeout: true },
     });
     return async (name: string) => (await sdk.send(new GetSecretValueCommand({ SecretId: name }))).SecretString;
   };

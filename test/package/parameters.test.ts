@@ -20,6 +20,7 @@ beforeAll(async () => {
   const config = await readFile(join(root, 'portcullis.yaml'), 'utf8');
   await mkdir(join(project, 'teams'));
   await writeFile(join(project, 'teams', 'payments.yaml'), config.replace('policies/', '../policies/'));
+  await writeFile(join(project, 'teams', 'remote.yaml'), config.replace('policies/', 's3://acme/policies/'));
   await writeFile(join(project, 'teams', 'wrong.yaml'), config.replace('[security-chat]', '[security-chatt]'));
   await writeFile(join(project, 'teams', 'outside.yaml'), config.replace('policies/production', '../../elsewhere'));
   await cp(join(root, 'policies/production.yaml'), join(project, '..', 'elsewhere.yaml'));
@@ -44,6 +45,10 @@ test('every parameter ends up where it counts', async () => {
       'timeZone=Europe/Berlin',
       'scanConcurrency=7',
       'secretsPrefix=teams/payments/',
+      'policyBucket=acme',
+      'pages=true',
+      'pagesExpireInDays=7',
+      'policyPrefix=teams/payments/policies/',
     ),
     ...param(
       'logLevel=DEBUG',
@@ -63,6 +68,10 @@ test('every parameter ends up where it counts', async () => {
   });
   expect(properties('ScanEventSourceMappingSQSSourceQueue').ScalingConfig).toEqual({ MaximumConcurrency: 7 });
   expect(JSON.stringify(properties('GateRole'))).toContain(':secret:teams/payments/*');
+  expect(properties('PagesBucket').LifecycleConfiguration.Rules).toMatchObject([{ ExpirationInDays: '7' }]);
+  for (const name of ['Scan', 'Deliver'])
+    expect(properties(`${name}LambdaFunction`).Environment.Variables.PORTCULLIS_PAGES).toBe('s3://PagesBucket');
+  expect(JSON.stringify(properties('GateRole'))).toContain(':s3:::acme/teams/payments/policies/*');
   for (const name of ['Schedule', 'Scan', 'Deliver', 'Gate']) {
     expect(properties(`${name}LogGroup`).RetentionInDays).toBe(30);
     expect(properties(`${name}LambdaFunction`).Environment.Variables).toMatchObject({
@@ -126,6 +135,12 @@ test('another config is packaged with the policies it names, where the functions
     const paths = await unpack(artifact(name), join(project, '.unpacked', name));
     expect(paths.filter((path) => /ya?ml$/.test(path))).toEqual(['policies/production.yaml', 'teams/payments.yaml']);
   }
+});
+
+test('a policy in S3 is not packaged, and need not be there yet', async () => {
+  const { artifact } = await packaged(...param('config=teams/remote.yaml'));
+  const paths = await unpack(artifact('gate'), join(project, '.unpacked', 'remote'));
+  expect(paths.filter((path) => /ya?ml$/.test(path))).toEqual(['teams/remote.yaml']);
 });
 
 test.each([

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -10,6 +10,7 @@ import { type Dynamo, startDynamo } from '../support/dynamo.ts';
 import { unpack } from '../support/lambda-package.ts';
 import { type Lambda, startLambda } from '../support/lambda-process.ts';
 import { type QueueRecord, type Queues, startQueues } from '../support/queues.ts';
+import { startS3 } from '../support/s3.ts';
 import { type SecretsManager, startSecretsManager } from '../support/secrets-manager.ts';
 import { configOf, worldPolicy } from '../support/world.ts';
 
@@ -108,6 +109,13 @@ async function work(url: string, name: string, lambda = start(name)): Promise<{ 
   }
 }
 
+/** By the name of the cluster. */
+function pagesIn(text: string): Readonly<Record<string, string>> {
+  const told = JSON.parse(text);
+  const clusters: { cluster: { name: string }; page?: string }[] = told.clusters ?? [told];
+  return Object.fromEntries(clusters.flatMap(({ cluster, page }) => (page ? [[cluster.name, page]] : [])));
+}
+
 async function next(url: string): Promise<QueueRecord> {
   return vi.waitUntil(() => queues.receive(url), { timeout: 10_000, interval: 200 });
 }
@@ -190,6 +198,40 @@ describe('the packages, run by queues', () => {
     ]);
     const runs = scan.log().filter(({ msg }) => msg === 'scan done');
     expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  }, 60_000);
+
+  test('judge by a policy in S3, and lead to pages there, whichever of them sends the message', async () => {
+    await using s3 = await startS3('acme-policies', 'acme-pages');
+    await s3.put('acme-policies/production.yaml', worldPolicy);
+    for (const name of ['schedule', 'scan', 'deliver', 'gate']) {
+      const file = join(rootOf(name), 'portcullis.yaml');
+      const config = await readFile(file, 'utf8');
+      await writeFile(file, config.replace('policy: production.yaml', 'policy: s3://acme-policies/production.yaml'));
+    }
+    const { AWS_ENDPOINT_URL_S3 = '' } = s3.env;
+    env = { ...env, AWS_ENDPOINT_URL_S3, PORTCULLIS_PAGES: 's3://acme-pages' };
+    hook.script.push({ status: 404 });
+    await tick();
+    expect(await work(queues.sourcesUrl, 'scan')).toEqual({ worked: 1, failed: 0 });
+    const puts = () => s3.calls.filter(({ method }) => method === 'PUT').map(({ path }) => path);
+    expect(puts().length).toBeGreaterThan(1);
+
+    const targets = [{ source: 'prod', ...(await clusterTold()) }];
+    const body = JSON.stringify({ version: 1, attempt: 1, targets });
+    const record = { messageId: 'm-1', receiptHandle: 'x', body, attributes: {}, eventSource: 'aws:sqs' };
+    const before = puts().length;
+    await start('deliver').invoke({ Records: [record] });
+    const [refused, taken] = hook.received.map(({ text }) => pagesIn(text));
+    expect(hook.received.map(({ status }) => status)).toEqual([404, 200]);
+    expect(refused).toEqual(expect.objectContaining(taken ?? {}));
+    expect(puts()).toHaveLength(before);
+    for (const link of Object.values(taken ?? {})) {
+      expect(puts()).toContain(`/acme-pages/${new URL(link).searchParams.get('prefix')}`);
+    }
+    expect(Object.keys(taken ?? {})).toHaveLength(1);
+
+    expect(await start('gate').invoke({ cluster: 'prod-us' })).toMatchObject({ value: { statusCode: 409 } });
+    expect(s3.calls.filter(({ path }) => path.startsWith('/acme-policies/')).length).toBeGreaterThan(2);
   }, 60_000);
 
   test('try again what a receiver did not take', async () => {

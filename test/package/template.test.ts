@@ -12,6 +12,8 @@ import { templateProblems } from '../support/template-rules.ts';
 let folder: string;
 let dev: Resources;
 let prod: Resources;
+/** With all that is optional. */
+let full: Resources;
 
 /** Where alarms go. */
 const topic = 'arn:aws:sns:eu-west-1:123456789012:on-call';
@@ -22,6 +24,11 @@ beforeAll(async () => {
   dev = (await packageService(join(folder, 'dev'))).resources;
   prod = (await packageService(join(folder, 'prod'), ['--stage', 'prod', '--param', `alarmTopicArn=${topic}`]))
     .resources;
+  full = (
+    await packageService(join(folder, 'full'), [
+      ...['--param', 'policyBucket=acme-policies', '--param', 'pages=true', '--param', 'pagesExpireInDays=30'],
+    ])
+  ).resources;
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -58,8 +65,24 @@ describe('the template', () => {
     expect(iamText(prod).replaceAll('portcullis-prod', 'portcullis-dev')).toBe(iamText(dev));
   });
 
-  test('keeps its rules in both stages', () => {
-    expect({ dev: templateProblems(dev), prod: templateProblems(prod) }).toEqual({ dev: [], prod: [] });
+  test('with all that is optional differs in this', async () => {
+    const added = [iamText, resourcesText].map((textOf) => {
+      const before = textOf(dev).split('\n');
+      const lines = textOf(full).split('\n');
+      expect(before.filter((line) => !lines.includes(line)).map((line) => line.split('  ')[0])).toEqual(
+        textOf === iamText ? [] : ['DeliverLambdaFunction', 'ScanLambdaFunction'],
+      );
+      return lines.filter((line) => !before.includes(line));
+    });
+    expect(`${iamText(dev)}${resourcesText(dev)}`).not.toMatch(
+      /s3:GetObject|s3:PutObject|PagesBucket|PORTCULLIS_PAGES/,
+    );
+    await expect(`${added.flat().join('\n')}\n`).toMatchFileSnapshot('../fixtures/template/optional.txt');
+  });
+
+  test('keeps its rules in both stages, and with all that is optional', () => {
+    const problems = [dev, prod, full].map(templateProblems);
+    expect(problems).toEqual([[], [], []]);
   });
 
   test.each<{ what: string; spoil: (resources: Record<string, Resource>) => unknown; says: string }>([
@@ -74,8 +97,28 @@ describe('the template', () => {
       says: 'GateRole: secretsmanager:PutSecretValue on',
     },
     {
+      what: 'any object of a bucket',
+      spoil: (all) => set(policy(all, 'GateRole', 2), { Resource: 'arn:aws:s3:::acme-policies/*' }),
+      says: 'GateRole: s3:GetObject on arn:aws:s3:::acme-policies/*: a resource is named in full',
+    },
+    {
+      what: 'pages for ever',
+      spoil: (all) => drop(all.PagesBucket, 'LifecycleConfiguration'),
+      says: 'PagesBucket: keeps pages for ever',
+    },
+    {
+      what: 'pages over http',
+      spoil: (all) => delete all.PagesBucketPolicy,
+      says: 'PagesBucket: lets connections in that are not encrypted',
+    },
+    {
+      what: 'pages for all',
+      spoil: (all) => set(all.PagesBucket?.Properties.PublicAccessBlockConfiguration, { RestrictPublicBuckets: false }),
+      says: 'PagesBucket: may be public',
+    },
+    {
       what: 'any action on the table',
-      spoil: (all) => set(policy(all, 'ScanRole', 2), { Action: 'dynamodb:*' }),
+      spoil: (all) => set(policy(all, 'ScanRole', 3), { Action: 'dynamodb:*' }),
       says: 'ScanRole: dynamodb:*: an action is named in full',
     },
     {
@@ -204,7 +247,7 @@ describe('the template', () => {
       says: 'GateLambdaFunction: AWS_REGION is a name that Lambda keeps for itself',
     },
   ])('would not get by with $what', ({ spoil, says }) => {
-    const spoiled = structuredClone(dev) as Record<string, Resource>;
+    const spoiled = structuredClone(full) as Record<string, Resource>;
     spoil(spoiled);
     expect(templateProblems(spoiled)).toContainEqual(expect.stringContaining(says));
   });
@@ -216,7 +259,7 @@ describe('permissions', () => {
   const ownLog = ['logs:CreateLogStream', 'logs:PutLogEvents'];
 
   function granted(name: string) {
-    return statementsOf(dev)
+    return statementsOf(full)
       .filter(({ in: where }) => where === roleOf(name))
       .flatMap(({ actions, resources }) => actions.flatMap((action) => resources.map((on) => ({ action, on }))));
   }

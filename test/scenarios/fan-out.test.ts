@@ -112,7 +112,7 @@ ${more}`;
   instance = createInstance(
     env,
     lineLogging((line) => lines.push(line)),
-    clock,
+    { clock },
   );
 }
 
@@ -257,7 +257,7 @@ describe('a worker that breaks off', () => {
         },
         begin() {},
       },
-      dying,
+      { clock: dying },
     );
     await scanSource(record?.body ?? '', invocation(), doomed, scanQueues(), noMetrics).catch(() => {});
     await (await doomed.app()).close();

@@ -4,12 +4,14 @@ import { dirname, join, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { openPromise } from 'yauzl';
+import { decided } from './template.ts';
 
 export const root = resolve(import.meta.dirname, '..', '..');
 
 export interface Resource {
   readonly Type: string;
   readonly DeletionPolicy?: string;
+  readonly Condition?: string;
   // biome-ignore lint/suspicious/noExplicitAny: a template is any JSON
   readonly Properties: any;
 }
@@ -41,10 +43,10 @@ export async function packageService(
       NODE_OPTIONS: `--import=${new URL('no-network.ts', import.meta.url)}`,
     },
   });
-  const { Resources } = await readJson(join(folder, 'cloudformation-template-update-stack.json'));
+  const { Resources, Conditions } = await readJson(join(folder, 'cloudformation-template-update-stack.json'));
   const { service } = await readJson(join(folder, 'serverless-state.json'));
   return {
-    resources: Resources,
+    resources: decided(Resources, Conditions),
     output: ran.stdout + ran.stderr,
     artifact: (name) => resolve(project, service.functions[name].package.artifact),
   };

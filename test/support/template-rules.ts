@@ -8,6 +8,12 @@ function isSecretPrefix({ actions }: Statement, resource: string): boolean {
   );
 }
 
+/** Which objects there are below a prefix is up to whoever writes them. */
+function isObjectPrefix({ actions }: Statement, resource: string): boolean {
+  const isRead = actions.join() === 's3:GetObject' && /^arn:Partition:s3:::[a-z0-9.-]+\/[^*]+\*$/.test(resource);
+  return isRead || (actions.join() === 's3:PutObject' && resource === 'PagesBucket.Arn/*');
+}
+
 /** Names that Lambda keeps for itself. */
 const reserved = /^(AWS_|_HANDLER$|_X_AMZN_|LAMBDA_|TZ$|PATH$|NODE_PATH$|LD_LIBRARY_PATH$)/;
 
@@ -35,7 +41,7 @@ export function templateProblems(resources: Resources): string[] {
     check(!principal?.includes('*'), `${where}: allows anybody ${actions}`);
     for (const resource of on) {
       check(
-        !resource.includes('*') || isSecretPrefix(statement, resource),
+        !resource.includes('*') || isSecretPrefix(statement, resource) || isObjectPrefix(statement, resource),
         `${where}: ${actions} on ${resource}: a resource is named in full`,
       );
     }
@@ -103,12 +109,26 @@ export function templateProblems(resources: Resources): string[] {
     check(resources[name]?.DeletionPolicy === 'Retain', `${name}: goes with the stack`);
   }
 
-  for (const [name, { BucketEncryption, PublicAccessBlockConfiguration: block = {} }] of ofType(
+  for (const [name, { BucketEncryption, LifecycleConfiguration, PublicAccessBlockConfiguration: block = {} }] of ofType(
     resources,
     'AWS::S3::Bucket',
   )) {
     check(BucketEncryption !== undefined, `${name}: not encrypted`);
     check(Object.values(block).filter((one) => one === true).length === 4, `${name}: may be public`);
+    const policy = statementsOf(resources).find(
+      ({ effect, actions, resources: on, condition }) =>
+        effect === 'Deny' &&
+        actions.join() === 's3:*' &&
+        [name, `${name}/*`].every((part) =>
+          on.some((one) => one.replace(/^arn:Partition:s3:::|\.Arn/g, '') === part),
+        ) &&
+        condition?.Bool?.['aws:SecureTransport'] === false,
+    );
+    check(policy !== undefined, `${name}: lets connections in that are not encrypted`);
+    if (name !== 'PagesBucket') continue;
+    const [rule] = LifecycleConfiguration?.Rules ?? [];
+    check(rule?.Status === 'Enabled' && Number(rule?.ExpirationInDays) > 0, `${name}: keeps pages for ever`);
+    check(resources[name]?.DeletionPolicy === 'Retain', `${name}: goes with the stack, which cannot remove it`);
   }
 
   for (const [name] of alarms) {

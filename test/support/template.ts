@@ -22,6 +22,29 @@ export function ofType(resources: Resources, type: string): [name: string, prope
   );
 }
 
+/** A template in which conditions have decided what there is. Alarms keep theirs. */
+export function decided(resources: Resources, conditions: Json): Resources {
+  const holds = (test: Json): boolean => {
+    if ('Fn::Not' in test) return !holds(test['Fn::Not'][0]);
+    const [a, b] = test['Fn::Equals'];
+    return String(a) === String(b);
+  };
+  const decide = (value: Json): Json => {
+    if (Array.isArray(value)) return value.map(decide).filter((one) => one?.Ref !== 'AWS::NoValue');
+    if (typeof value !== 'object' || value === null) return value;
+    const [name, yes, no] = value['Fn::If'] ?? [];
+    if (name !== undefined) return decide(holds(conditions[name]) ? yes : no);
+    const members = Object.entries(value).map(([key, one]) => [key, decide(one)]);
+    return Object.fromEntries(members.filter(([, one]) => one?.Ref !== 'AWS::NoValue'));
+  };
+  const isThere = ({ Condition }: Resource) => Condition === undefined || holds(conditions[Condition]);
+  return Object.fromEntries(
+    Object.entries(resources)
+      .filter(([, one]) => isThere(one))
+      .map(([name, one]) => [name, one.Type === 'AWS::CloudWatch::Alarm' ? one : decide(one)]),
+  );
+}
+
 export interface Statement {
   /** The role or the policy that it stands in. */
   readonly in: string;

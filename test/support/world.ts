@@ -35,6 +35,8 @@ export interface WorldOptions {
   readonly clusters?: readonly SimulatedCluster[];
   readonly config?: (world: { hss: string; hook: string }) => string;
   readonly policy?: string;
+  /** Of HSS, which takes no request from another time; default: Date.now. */
+  readonly nowMs?: () => number;
 }
 
 /** A simulated HSS, a Slack, a webhook receiver, and a folder with a config and a policy that lead to them. */
@@ -43,7 +45,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     clusters: options.clusters ?? worldClusters(),
     credentials: keys,
     projectId: '0605768a2d80d5d52f91c00b7a6c1234',
-    nowMs: Date.now,
+    nowMs: options.nowMs ?? Date.now,
   });
   const slack = await startReceiver({ kind: 'slack' });
   const hook = await startReceiver();

@@ -51,8 +51,72 @@ test('a receiver is at a public address by https, unless it says more', () => {
   ]);
 });
 
+test('a policy in S3 stays where it is, and is read again after some minutes', () => {
+  const text = `version: 1\n${source.replace('p.yaml', 's3://acme-policies/teams/eu.west/production.yml')}`;
+  const { config, issues } = parseConfig(text, '/etc/portcullis/c.yaml');
+  expect(issues).toEqual([]);
+  expect(config?.sources[0]?.policy).toBe('s3://acme-policies/teams/eu.west/production.yml');
+  expect(config?.policies).toEqual({ max_age: 300_000, usable_for: 86_400_000 });
+});
+
+test.each([
+  's3://acme/policy.json',
+  's3://acme/policy',
+  's3:acme/policy.yaml',
+  'S3://acme/policy.yaml',
+  's3:///policy.yaml',
+  's3://acme',
+  's3://acme//policy.yaml',
+  's3://acme/../policy.yaml',
+  's3://acme/a/./policy.yaml',
+  's3://Acme/policy.yaml',
+  's3://a..b/policy.yaml',
+  's3://ab/policy.yaml',
+  's3://acme/a b.yaml',
+  's3://acme/policy.yaml?versionId=1',
+  's3://user:pass@acme/policy.yaml',
+  'https://acme.example/policy.yaml',
+])('a policy at %s is refused', (policy) => {
+  const issues = issuesOf(`version: 1\n${source.replace('p.yaml', `'${policy}'`)}`);
+  expect(issues).toMatch(
+    /^c\.yaml:3:\d+: sources\[0\]\.policy: has to be the path of a policy file, or s3:\/\/BUCKET\/KEY\.yaml with/,
+  );
+  expect(issues).not.toContain(policy);
+});
+
+test('pages go into a folder beside the config, or into a bucket', () => {
+  const pagesOf = (pages: string) => parseConfig(`version: 1\n${source}pages: ${pages}\n`, '/etc/c.yaml').config?.pages;
+  expect(pagesOf('{ to: out/pages }')).toEqual({ to: 'out/pages' });
+  const link = 'https://reports.example:8443/hss~1/%41';
+  expect(pagesOf(`{ to: 's3://acme/hss', link: '${link}' }`)).toEqual({ to: 's3://acme/hss', link });
+});
+
+test.each([
+  'http://reports.example/',
+  'https://reports.example/?a=1',
+  'https://reports.example/#a',
+  'https://user@reports.example/',
+  'https://reports.example/<!channel>',
+  'https://reports.example/a|b',
+  `https://reports.example/${'a'.repeat(500)}`,
+])('%s is nowhere for links to begin', (link) => {
+  expect(issuesOf(`version: 1\n${source}pages: { to: out, link: '${link}' }\n`)).toMatch(
+    /^c\.yaml:4:\d+: pages\.link: has to be an https URL of letters, digits and/,
+  );
+});
+
 describe('an invalid config says what, where and what to do:', () => {
   test.each([
+    {
+      why: 'pages in a place that is none',
+      text: `version: 1\n${source}pages: { to: https://acme.example/hss }`,
+      says: 'c.yaml:4:14: pages.to: has to be a folder, or s3://BUCKET/PREFIX with a prefix of letters',
+    },
+    {
+      why: 'copies of policies that are too old before they are old enough',
+      text: `version: 1\n${source}policies: { max_age: 2h, usable_for: 1h }`,
+      says: 'c.yaml:4:38: policies.usable_for: has to be at least max_age, and 7d at most',
+    },
     { why: 'no source', text: 'version: 1\nsources: []', says: 'c.yaml:2:10: sources: needs a source' },
     {
       why: 'a typo',

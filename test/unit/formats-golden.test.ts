@@ -6,6 +6,7 @@ import { policyFile, samples } from '../fixtures/formats/samples.ts';
 
 const extensions: Readonly<Record<string, string>> = {
   markdown: 'md',
+  html: 'html',
   github: 'github.txt',
   gitlab: 'gitlab.json',
   'gitlab-container': 'gitlab-container.json',

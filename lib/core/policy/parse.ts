@@ -33,11 +33,15 @@ export type ParsedPolicy =
   | { readonly policy: Policy; readonly issues: [] }
   | { readonly policy?: undefined; readonly issues: readonly Issue[] };
 
-/** Read a policy file. Every issue in it is reported, by line. */
-export function parsePolicy(text: string, file: string): ParsedPolicy {
-  const { yaml, issues: syntax } = readYaml(text, file);
+/**
+ * Read a policy file. Every issue in it is reported, by line.
+ * @param quotes whether messages may quote the file: not where it may be anything but a policy
+ */
+export function parsePolicy(text: string, file: string, quotes = true): ParsedPolicy {
+  const { yaml, issues: syntax } = readYaml(text, file, quotes);
   if (yaml === undefined) return { issues: syntax };
-  const { value, issues: schema } = checkSchema(yaml, PolicyFile);
+  const { value, issues: schema } = checkSchema(yaml, PolicyFile, quotes);
+  if (value === undefined && !quotes) return { issues: sortIssues(schema) };
   // What stands between the parts is checked even where a part is wrong, so that all is told at once.
   const { rules, waivers, issues } = checkParts(yaml);
   const all = sortIssues([...schema, ...issues]);

@@ -26,6 +26,7 @@ export function newsEntry(item: AlertNews, told: ClusterNews, atMs: number): Ent
       report: plainText(told.reportId, 100),
       scanned_at: isoTime(told.scannedAtMs) ?? '',
     },
+    ...(told.page !== undefined && { page: told.page }),
     startsAtMs: sinceMs,
     ...(isOver(cause) && { endsAtMs: overMs ?? atMs }),
   };

@@ -16,6 +16,8 @@ export interface Entry {
   readonly lines: (max: number) => readonly string[];
   /** Those besides `summary`, `description` and `notice`. An empty one is left out. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** Of the whole result. */
+  readonly page?: string;
   readonly startsAtMs: number;
   /** Of what is over. */
   readonly endsAtMs?: number;

@@ -12,7 +12,7 @@ export interface PostableAlert {
   readonly startsAt: string;
   /** ISO 8601, not before `startsAt`. Once it has passed, the alert is resolved. */
   readonly endsAt: string;
-  /** A URI is asked for, and there is no page to lead to: a URN. */
+  /** The page of the whole result. A URI is asked for: where there is no page it is a URN. */
   readonly generatorURL: string;
 }
 
@@ -30,7 +30,7 @@ export function renderAlertmanager(notice: Notice, validUntilMs: number): readon
   const entries = entriesOf(notice);
   const room = Math.min(2_000, Math.max(300, descriptionBudget / Math.max(1, entries.length)));
   return entries.map((entry) => {
-    const { alertname, labels, fingerprint, summary, lines, annotations, startsAtMs, endsAtMs } = entry;
+    const { alertname, labels, fingerprint, summary, lines, annotations, page, startsAtMs, endsAtMs } = entry;
     const description = lines(room).join('\n');
     // What is over is not to fire until some clock gets there, whatever the times say.
     const overMs = endsAtMs === undefined ? undefined : Math.min(endsAtMs, notice.atMs);
@@ -40,7 +40,7 @@ export function renderAlertmanager(notice: Notice, validUntilMs: number): readon
       annotations: present({ summary, description, ...annotations, notice: notice.id }),
       startsAt: rfc3339(beganMs),
       endsAt: rfc3339(Math.max(overMs ?? validUntilMs, beganMs)),
-      generatorURL: `urn:portcullis:alert:${fingerprint}`,
+      generatorURL: page ?? `urn:portcullis:alert:${fingerprint}`,
     };
   });
 }

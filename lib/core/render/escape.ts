@@ -39,6 +39,12 @@ export function slackCode(text: string, max: number): string {
   return `\`${inside || '-'}\``;
 }
 
+/** For `mrkdwn`: a link of ours. Nothing in it ends it, or is markup in the words. */
+export function slackLink(url: string, words: string): string {
+  const safe = url.replaceAll(/[<>|\s]/g, (sign) => encodeURIComponent(sign)).replaceAll('&', '&amp;');
+  return `<${safe}|${words}>`;
+}
+
 /** For Slack's `plain_text`, which knows no entities: angle brackets are replaced, so no version of it can ping. */
 export function plainText(text: string, max: number): string {
   return shortened(text, max, (seen) => quiet(seen).replaceAll('<', '‹').replaceAll('>', '›'));
@@ -96,6 +102,17 @@ export function markdownCode(text: string, max: number): string {
 /** For HTML inside Markdown, where a code span means nothing. `max` does not count the tags. */
 export function htmlCode(text: string, max: number): string {
   return `<code>${shortened(text, max, (seen) => entities(withoutCommands(seen))) || '-'}</code>`;
+}
+
+/** For HTML, as text or inside quotes. `max` does not count what is written as entities. */
+export function htmlText(text: string, max: number): Fitted {
+  const { text: shown, isCut } = fitted(text, max, withoutCommands);
+  return { text: htmlEntities(shown), isCut };
+}
+
+/** Nothing of a text is markup, nor ends an attribute in quotes. */
+export function htmlEntities(text: string): string {
+  return entities(text).replaceAll('"', '&quot;').replaceAll("'", '&#39;');
 }
 
 /** For a plain text message of SARIF, in which `[text](target)` is a link. */
@@ -157,19 +174,30 @@ function entities(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
-/** Looks only at as much of the text as can matter: a name may have a hundred thousand characters. */
+/** A text made to fit. */
+export interface Fitted {
+  readonly text: string;
+  /** Some of it is not there. */
+  readonly isCut: boolean;
+}
+
 function shortened(text: string, max: number, neutral: (seen: string) => string): string {
+  return fitted(text, max, neutral).text;
+}
+
+/** Looks only at as much of the text as can matter: a name may have a hundred thousand characters. */
+function fitted(text: string, max: number, neutral: (seen: string) => string): Fitted {
   const enough = max * 4 + 2 * longestGrapheme;
   const whole = text.length <= enough;
   const seen = wholePairs(text, enough).replace(spaces, ' ').trim().replace(unseen, codePoint);
   const result = neutral(seen);
-  if (whole && result.length <= max) return result;
+  if (whole && result.length <= max) return { text: result, isCut: false };
 
   // The last character of a part may be half of one.
   const end = boundary(result, Math.min(whole ? result.length : result.length - 1, max - 1));
   // Half an entity, half an escape, or a mark that meant nothing while a letter followed.
   const kept = result.slice(0, end).replace(/(?:&[a-z#0-9]*|\\?[*_~]+|(?<!\\)(?:\\\\)*\\)$/, '');
-  return `${kept.trimEnd()}…`;
+  return { text: `${kept.trimEnd()}…`, isCut: true };
 }
 
 function codePoint(c: string): string {

@@ -8,6 +8,7 @@ import {
   byUrgency,
   capital,
   clusterOf,
+  doubtTitle,
   excess,
   letThrough,
   plural,
@@ -57,8 +58,7 @@ function headline(evaluation: Evaluation): string {
 }
 
 function reasonBlocks({ reasons, verdict }: Evaluation): readonly string[] {
-  const title = verdict === 'undetermined' ? '**Why it cannot be judged**' : '**What cannot be judged**';
-  return list(title, reasons, shown.reasons, reasonLine, 'more reason');
+  return list(`**${doubtTitle(verdict)}**`, reasons, shown.reasons, reasonLine, 'more reason');
 }
 
 function reasonLine({ kind, message, rules }: Reason): string {

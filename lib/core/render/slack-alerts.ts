@@ -1,5 +1,5 @@
 import type { AlertNews, Notice } from '../notice.ts';
-import { slackCode, slackText, withColon } from './escape.ts';
+import { slackCode, slackLink, slackText, withColon } from './escape.ts';
 import { fitLines } from './fit-lines.ts';
 import {
   ageOf,
@@ -89,7 +89,7 @@ function firstReason({ cause, reasons }: AlertNews): string {
   return first === undefined || isOver(cause) ? '' : `: ${slackText(first.message, 200)}`;
 }
 
-function leadOf({ news, standing, policy, scannedAtMs, atMs, source, cluster }: Told): string {
+function leadOf({ news, standing, policy, scannedAtMs, atMs, source, cluster, page }: Told): string {
   const seen = reportAge(scannedAtMs, scannedAtMs === undefined ? undefined : atMs - scannedAtMs);
   const where = [`source ${slackCode(source, 80)}`, cluster.id && `cluster ${slackCode(cluster.id, 80)}`];
   const ofCluster = [`Policy ${slackCode(policy, 80)}, ${seen}`, capital(where.filter(Boolean).join(', '))];
@@ -97,6 +97,7 @@ function leadOf({ news, standing, policy, scannedAtMs, atMs, source, cluster }: 
     `*${capital(briefOf(news, 300))}*`,
     ...standingLine(standing),
     ...(news.length > 0 && news.every(isOwn) ? ['This is about Portcullis itself, not about a cluster.'] : ofCluster),
+    ...(page === undefined ? [] : [slackLink(page, 'The whole result as a page')]),
   ].join('\n');
 }
 

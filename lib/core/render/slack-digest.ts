@@ -1,6 +1,6 @@
 import { formatDuration } from '../duration.ts';
 import type { AlertNews, ClusterNews, Notice } from '../notice.ts';
-import { slackCode, slackText, withColon } from './escape.ts';
+import { slackCode, slackLink, slackText, withColon } from './escape.ts';
 import { fitLines } from './fit-lines.ts';
 import {
   ageOf,
@@ -100,12 +100,15 @@ function headlines(clusters: readonly Counted[]): readonly string[] {
 
 /** At least 500 characters suffice for what is always told: the head and the numbers. */
 function clusterText({ told, tally }: Counted, atMs: number, max: number): Section {
-  const { news, policy, scannedAtMs, standing } = told;
+  const { news, policy, scannedAtMs, standing, page } = told;
   const seen = reportAge(scannedAtMs, scannedAtMs === undefined ? undefined : atMs - scannedAtMs);
   const head = [
     `${markOfAll(tally)} ${slackCode(clusterOf(told), 80)} ${tallyWords(tally)}`,
     `Policy ${slackCode(policy, 80)}, ${seen}`,
   ];
+  // As long as it leaves room for what is always told.
+  const link = page === undefined ? '' : slackLink(page, 'The whole result as a page');
+  if (link !== '' && link.length + 500 <= max) head.push(link);
   const foot = standingLine(standing);
   const found = (from: number) => quantity(tally.found - tallyOf(news.slice(0, from)).found);
   const { lines, shown } = fitLines(

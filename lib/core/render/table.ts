@@ -8,6 +8,7 @@ import {
   byUrgency,
   clusterOf,
   describe,
+  doubtTitle,
   excess,
   groupKey,
   isBroken,
@@ -15,6 +16,7 @@ import {
   letThrough,
   plural,
   quantity,
+  sinceWords,
   spell,
   summaryOf,
 } from './words.ts';
@@ -48,7 +50,7 @@ export function renderTable(evaluation: Evaluation, { colour, columns }: TableOp
   put(reportLine(evaluation));
 
   if (evaluation.reasons.length > 0) {
-    title(evaluation.verdict === 'undetermined' ? 'Why it cannot be judged' : 'What cannot be judged');
+    title(doubtTitle(evaluation.verdict));
     for (const { kind, message, rules } of evaluation.reasons) {
       put(`${kind}: ${prose(message)}${rules ? ` (${rules.map(safe).join(', ')})` : ''}`, 2, 4);
     }
@@ -60,7 +62,7 @@ export function renderTable(evaluation: Evaluation, { colour, columns }: TableOp
     const [status = '', ...rest] = cells;
     put([style(status, rule ? statusColours[rule.status] : 'bold'), ...rest].join('  ').trimEnd(), 0, 8);
     if (rule && isBroken(rule)) details(rule, put, style);
-    else if (rule?.since && rule.since.fixed > 0) put(sinceLine(rule.since), 8);
+    else if (rule?.since && rule.since.fixed > 0) put(sinceWords(rule.since), 8);
   }
 
   if (evaluation.waivers.length > 0) {
@@ -135,16 +137,12 @@ function tableOf(rules: readonly RuleResult[]): readonly Row[] {
   }));
 }
 
-function sinceLine({ new: fresh, fixed, before }: NonNullable<RuleResult['since']>): string {
-  return `against the baseline: ${quantity(before)} before, ${quantity(fresh)} new, ${quantity(fixed)} fixed`;
-}
-
 type Put = (text: string, indent?: number, hang?: number) => void;
 type Style = (text: string, colour: Colour) => string;
 
 function details(rule: RuleResult, put: Put, style: Style): void {
   if (rule.message) put(prose(rule.message), 8);
-  if (rule.since !== undefined) put(sinceLine(rule.since), 8);
+  if (rule.since !== undefined) put(sinceWords(rule.since), 8);
   if (rule.evidence === 'reported') put(`${excess(rule)}: the report counts them, its list does not show them`, 8);
 
   const groups = rule.groups?.slice(0, shownGroups) ?? [];

@@ -38,11 +38,12 @@ interface Part {
 type Head = Pick<AlertsDocument, 'version' | 'id' | 'at' | 'source' | 'type'>;
 
 /** With nothing in it: all is counted, and no number can become longer. */
-function clusterEntry({ cluster, policy, scannedAtMs, reportId, news, standing }: ClusterNews): ClusterEntry {
+function clusterEntry({ cluster, policy, scannedAtMs, reportId, page, news, standing }: ClusterNews): ClusterEntry {
   return {
     cluster: { id: shortName(cluster.id), name: shortName(cluster.name) },
     policy: shortName(policy),
     report: { id: shortName(reportId), scanned_at: isoTime(scannedAtMs) },
+    ...(page !== undefined && { page }),
     counts: countsBySeverity(news),
     standing,
     alerts: [],

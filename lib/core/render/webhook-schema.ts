@@ -126,6 +126,7 @@ const cluster = {
   cluster: z.strictObject({ id: z.string(), name: z.string() }),
   policy: z.string(),
   report: z.strictObject({ id: z.string(), scanned_at: Time }),
+  page: z.optional(z.string()).check(is('the URL of the whole result as a page')),
   counts: z
     .strictObject({ critical: Count, high: Count, medium: Count, low: Count })
     .check(is('all alerts that are told, by severity')),

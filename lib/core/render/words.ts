@@ -1,5 +1,5 @@
 import { formatDuration } from '../duration.ts';
-import type { BrokenGroup, Evaluation, RuleResult, RuleStatus } from '../evaluation.ts';
+import type { BrokenGroup, Evaluation, RuleResult, RuleStatus, Verdict } from '../evaluation.ts';
 import { type Finding, type FindingKind, fields } from '../report.ts';
 import { ruleSeverities } from '../severity.ts';
 
@@ -181,10 +181,25 @@ export function groupKey({
   return Object.entries(key).map(([field, value]) => ({ label: field, value: String(value) }));
 }
 
+/** What became of a rule since a baseline. */
+export function sinceWords({ new: fresh, fixed, before }: NonNullable<RuleResult['since']>): string {
+  return `against the baseline: ${quantity(before)} before, ${quantity(fresh)} new, ${quantity(fixed)} fixed`;
+}
+
+/** What the reasons are for. */
+export function doubtTitle(verdict: Verdict): string {
+  return verdict === 'undetermined' ? 'Why it cannot be judged' : 'What cannot be judged';
+}
+
 /** Of an undetermined verdict that passes all the same. */
 export function letThrough({ isUnrecorded }: Evaluation): string {
   const then = isUnrecorded ? 'of a report at hand nothing is written down' : 'the next scan tells of it';
   return `LET THROUGH by on-undetermined: pass. Nobody knows whether this is fine; ${then}.`;
+}
+
+/** Of an answer that was worked out before HSS could not be asked any more. */
+export function storedAnswer(atMs: number, nowMs: number): string {
+  return `HSS could not be asked: this is what was found ${formatDuration(nowMs - atMs)} ago.`;
 }
 
 export function capital(text: string): string {

@@ -242,7 +242,8 @@ function figures(since: Since): string {
   const of = (api: string) => calls.filter((call) => call.api === api).length;
   const operations = Map.groupBy(since.table(), ({ operation }) => operation);
   const table = [...operations].map(([name, { length }]) => `${(length / 500).toFixed(1)} ${name}`).join(', ');
-  return `60 sources, 500 clusters, ${keyCount} keys, ${service.scanConcurrency} workers: ${calls.length} calls (${of('list')} lists, ${of('report')} reports), at most ${spacing()} in a minute for a key and an API, ${since.jobs().length} messages, ${Math.round(since.tookMs() / minuteMs)} simulated minutes in ${(since.realMs() / 1000).toFixed(1)} s; for each cluster ${table}`;
+  const memory = Math.max(...fleet.metrics().map(({ MemoryMiB = 0 }) => Number(MemoryMiB)));
+  return `60 sources, 500 clusters, ${keyCount} keys, ${service.scanConcurrency} workers: ${calls.length} calls (${of('list')} lists, ${of('report')} reports), at most ${spacing()} in a minute for a key and an API, ${since.jobs().length} messages, ${Math.round(since.tookMs() / minuteMs)} simulated minutes in ${(since.realMs() / 1000).toFixed(1)} s; for each cluster ${table}; ${fleet.instances} processes, the largest with ${memory} MiB`;
 }
 
 /** What holds of any run. */

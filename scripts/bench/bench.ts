@@ -12,8 +12,10 @@ export const programs = {
   portcullis: 'lib/cli/main.ts',
   gate: 'functions/gate.ts',
   scan: 'functions/scan.ts',
+  schedule: 'functions/schedule.ts',
+  deliver: 'functions/deliver.ts',
   ...ours('json-parse', 'stream-json', 'streamparser', 'tracked'),
-  ...ours('evaluation', 'slack', 'import-time', 'write-report', 'usage'),
+  ...ours('evaluation', 'slack', 'import-time', 'write-report', 'usage', 'invoke'),
 } as const;
 
 export type Program = keyof typeof programs;

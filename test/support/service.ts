@@ -10,6 +10,8 @@ export interface Service {
   readonly retries: QueueSettings;
   /** Seconds. */
   timeoutOf(name: string): number;
+  /** MiB. */
+  memoryOf(name: string): number;
 }
 
 export interface QueueSettings {
@@ -29,5 +31,6 @@ export function readService(): Service {
     sources: settings('SourceQueue'),
     retries: settings('RetryQueue'),
     timeoutOf: (name) => service.functions[name].timeout,
+    memoryOf: (name) => service.functions[name].memorySize,
   };
 }

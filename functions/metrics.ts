@@ -33,7 +33,8 @@ export interface RunFacts {
 
 /** The figures of a run: what the dashboard shows and the alarms look at. */
 export function addRun(metrics: RunMetrics, { summary, calls, durationMs, nowMs }: RunFacts): void {
-  const { exitCode, verdicts, alerts, delivered, owed, owedSinceMs, oldestReportSeconds, refused } = summary;
+  const { exitCode, verdicts, alerts, delivered, owed, owedSinceMs, failingSinceMs, oldestReportSeconds, refused } =
+    summary;
   metrics.add(exitCode === 0 ? 'ScanSucceeded' : 'ScanFailed', 1);
   metrics.add('VerdictPass', verdicts.pass);
   metrics.add('VerdictFail', verdicts.fail);
@@ -43,12 +44,17 @@ export function addRun(metrics: RunMetrics, { summary, calls, durationMs, nowMs 
   metrics.add('DeliveriesAccepted', sum(Object.values(delivered)));
   metrics.add('DeliveriesRefused', refused);
   metrics.add('DeliveriesOwed', owed.length);
-  const owedSeconds = owedSinceMs === undefined ? 0 : Math.max(0, Math.floor((nowMs - owedSinceMs) / 1000));
-  metrics.add('DeliveriesOwedAgeSeconds', owedSeconds, MetricUnit.Seconds);
+  metrics.add('DeliveriesOwedAgeSeconds', secondsSince(owedSinceMs, nowMs), MetricUnit.Seconds);
+  metrics.add('SourceFailingSeconds', secondsSince(failingSinceMs, nowMs), MetricUnit.Seconds);
   metrics.add('HssCalls', calls.calls);
   metrics.add('HssThrottled', calls.throttled);
   metrics.add('DurationMs', durationMs, MetricUnit.Milliseconds);
   metrics.add('MemoryMiB', Math.round(process.memoryUsage().rss / 2 ** 20), MetricUnit.Megabytes);
+}
+
+/** 0: there is nothing. */
+function secondsSince(sinceMs: number | undefined, nowMs: number): number {
+  return sinceMs === undefined ? 0 : Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
 }
 
 function sum(numbers: readonly number[]): number {
@@ -64,6 +70,5 @@ export function addDelivery(
   metrics.add('DeliveriesAccepted', sum(Object.values(delivered)));
   metrics.add('DeliveriesRefused', refused);
   metrics.add('DeliveriesOwed', owed.length);
-  const owedSeconds = owedSinceMs === undefined ? 0 : Math.max(0, Math.floor((nowMs - owedSinceMs) / 1000));
-  metrics.add('DeliveriesOwedAgeSeconds', owedSeconds, MetricUnit.Seconds);
+  metrics.add('DeliveriesOwedAgeSeconds', secondsSince(owedSinceMs, nowMs), MetricUnit.Seconds);
 }

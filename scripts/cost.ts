@@ -45,8 +45,8 @@ function usage(clusters: number): ReadonlyMap<string, number> {
     ['schedule: calls', runs * price.schedulerCall],
     ['logs', (((runs * 2 + gates) * 4) / 1e6) * price.logsGb],
     ['secrets', 2 * price.secretMonth + (runs * 4 + gates) * price.secretCall],
-    ['15 metrics', 15 * price.metricMonth],
-    ['10 alarms', 10 * price.alarmMonth],
+    ['16 metrics', 16 * price.metricMonth],
+    ['11 alarms', 11 * price.alarmMonth],
     ['dashboard', price.dashboardMonth],
   ]);
 }

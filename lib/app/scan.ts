@@ -68,6 +68,8 @@ export interface ScanSummary {
   /** What receivers did not take, and since when the oldest of it is owed; epoch milliseconds. */
   readonly owed: readonly OwedTarget[];
   readonly owedSinceMs: number | undefined;
+  /** Since when a source cannot be looked at, the one that could not for the longest; epoch milliseconds. */
+  readonly failingSinceMs: number | undefined;
 }
 
 /**
@@ -200,6 +202,7 @@ class Run {
   #left = 0;
   #alerts = 0;
   #oldestScannedAtMs: number | undefined;
+  #failingSinceMs: number | undefined;
   #hasInputError = false;
 
   constructor(edges: ScanEdges, outbox: Outbox, nowMs: number, signal: AbortSignal | undefined, scope: ScanScope) {
@@ -215,7 +218,10 @@ class Run {
     const failure = await this.#clusters(source, judge);
     // The source itself is followed like a cluster, so that its failure is told once, and its end too.
     const itself = { clusterId: '', clusterName: `source ${source.name}`, scannedAtMs: undefined };
-    await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);
+    const { alerts } = await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);
+    for (const { state, backMs, sinceMs } of alerts)
+      if (state === 'firing')
+        this.#failingSinceMs = Math.min(backMs ?? sinceMs, this.#failingSinceMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** @returns why the source could not be looked at */
@@ -391,6 +397,7 @@ class Run {
           : Math.max(0, Math.floor((this.#nowMs - this.#oldestScannedAtMs) / 1000)),
       owed: this.#outbox.owed,
       owedSinceMs: this.#outbox.owedSinceMs,
+      failingSinceMs: this.#failingSinceMs,
     };
   }
 }

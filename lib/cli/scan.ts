@@ -66,7 +66,15 @@ export async function scanCommand(args: readonly string[], terminal: Terminal): 
 }
 
 function jsonOf(summary: ScanSummary) {
-  const { exitCode, left: _left, owed, owedSinceMs: _since, oldestReportSeconds, ...rest } = summary;
+  const {
+    exitCode,
+    left: _left,
+    owed,
+    oldestReportSeconds,
+    owedSinceMs: _owed,
+    failingSinceMs: _failing,
+    ...rest
+  } = summary;
   return { exit_code: exitCode, ...rest, owed: owed.length, oldest_report_seconds: oldestReportSeconds ?? null };
 }
 

@@ -47,7 +47,12 @@ test('every parameter ends up where it counts', async () => {
     ),
     ...param('logLevel=DEBUG', 'logRetentionInDays=30', 'protectState=false', 'metricsService=payments'),
     ...param('alarmTopicArn=arn:aws:sns:eu-west-1:123456789012:on-call', 'noScanAlarmHours=14'),
-    ...param('owedAlarmSeconds=1800', 'messageAgeAlarmSeconds=7200', 'config=teams/payments.yaml'),
+    ...param(
+      'failingAlarmSeconds=90000',
+      'owedAlarmSeconds=1800',
+      'messageAgeAlarmSeconds=7200',
+      'config=teams/payments.yaml',
+    ),
   );
   const properties = (name: string) => plain(resources[name]?.Properties);
 
@@ -71,6 +76,7 @@ test('every parameter ends up where it counts', async () => {
     EvaluationPeriods: '14',
     Dimensions: [{ Value: 'payments' }],
   });
+  expect(properties('SourceFailingAlarm')).toMatchObject({ Threshold: '90000', EvaluationPeriods: '14' });
   expect(properties('DeliveriesOwedAlarm')).toMatchObject({ Threshold: '1800' });
   expect(properties('SourceQueueAgeAlarm')).toMatchObject({ Threshold: '7200' });
   expect(properties('ScanErrorsAlarm').AlarmActions).toEqual([

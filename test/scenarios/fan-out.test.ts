@@ -225,3 +225,19 @@ test('a run that went well is told to a watchdog, and no other', async () => {
     await watchdog.close();
   }
 });
+
+test('for how long a source could not be looked at is counted, however well others do', async () => {
+  await start(2, () => 1, 2);
+  const seconds: (number | undefined)[] = [];
+  const run = async () => {
+    metrics.added.delete('SourceFailingSeconds');
+    await tick();
+    await drain();
+    seconds.push(metrics.added.get('SourceFailingSeconds'));
+    vi.setSystemTime(Date.now() + hourMs);
+  };
+  await run();
+  sources[0]?.hss.fail({ kind: 'status', status: 403 }, { api: 'list', times: 3 });
+  for (let i = 0; i < 4; i++) await run();
+  expect(seconds).toEqual([0, 0, 3600, 7200, 0]);
+});

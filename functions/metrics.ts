@@ -37,7 +37,7 @@ export interface RunFacts {
 
 /** The figures of a run: what the dashboard shows and the alarms look at. */
 export function addRun(metrics: RunMetrics, { summary, calls, durationMs, nowMs }: RunFacts): void {
-  const { exitCode, verdicts, alerts, oldestReportSeconds } = summary;
+  const { exitCode, verdicts, alerts, failingSinceMs, oldestReportSeconds } = summary;
   metrics.add(exitCode === 0 ? 'ScanSucceeded' : 'ScanFailed', 1);
   metrics.add('VerdictPass', verdicts.pass);
   metrics.add('VerdictFail', verdicts.fail);
@@ -47,10 +47,16 @@ export function addRun(metrics: RunMetrics, { summary, calls, durationMs, nowMs 
   metrics.add('AlertsWaived', alerts.waived);
   if (oldestReportSeconds !== undefined) metrics.add('ReportAgeSeconds', oldestReportSeconds, MetricUnit.Seconds);
   addDelivery(metrics, summary, nowMs);
+  metrics.add('SourceFailingSeconds', secondsSince(failingSinceMs, nowMs), MetricUnit.Seconds);
   metrics.add('HssCalls', calls.calls);
   metrics.add('HssThrottled', calls.throttled);
   metrics.add('DurationMs', durationMs, MetricUnit.Milliseconds);
   metrics.add('MemoryMiB', Math.round(process.memoryUsage().rss / 2 ** 20), MetricUnit.Megabytes);
+}
+
+/** 0: there is nothing. */
+function secondsSince(sinceMs: number | undefined, nowMs: number): number {
+  return sinceMs === undefined ? 0 : Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
 }
 
 /** The figures of what receivers were told, and of what they are owed still. */
@@ -65,6 +71,5 @@ export function addDelivery(
     metrics.addOf('receiver', receiver, 'DeliveriesRefused', count);
   for (const [reason, count = 0] of Object.entries(told)) metrics.addOf('reason', reason, 'AlertsTold', count);
   metrics.add('DeliveriesOwed', owed.length);
-  const owedSeconds = owedSinceMs === undefined ? 0 : Math.max(0, Math.floor((nowMs - owedSinceMs) / 1000));
-  metrics.add('DeliveriesOwedAgeSeconds', owedSeconds, MetricUnit.Seconds);
+  metrics.add('DeliveriesOwedAgeSeconds', secondsSince(owedSinceMs, nowMs), MetricUnit.Seconds);
 }

@@ -45,8 +45,8 @@ function usage(clusters: number): ReadonlyMap<string, number> {
     ['schedule: calls', runs * price.schedulerCall],
     ['logs', (((runs * 2 + gates) * 4) / 1e6) * price.logsGb],
     ['secrets', 2 * price.secretMonth + (runs * 4 + gates) * price.secretCall],
-    ['28 metrics', 28 * price.metricMonth],
-    ['10 alarms', 10 * price.alarmMonth],
+    ['29 metrics', 29 * price.metricMonth],
+    ['11 alarms', 11 * price.alarmMonth],
     ['dashboard', price.dashboardMonth],
   ]);
 }

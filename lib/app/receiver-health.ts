@@ -119,9 +119,10 @@ async function forgetRemoved(
     const { removedMs = nowMs } = value as Health;
     await tellOfOurselves(edges, outbox, receiverName(receiver), [], nowMs);
     await tellOfOurselves(edges, outbox, `messages to ${receiver}`, [], nowMs);
-    if (nowMs - removedMs > removedForMs) await edges.store.remove(group, receiver, version);
-    else if (removedMs === nowMs)
-      await edges.store.put(group, { key: receiver, value: { ...(value as Health), removedMs } }, version, nowMs);
+    if (removedMs !== nowMs) continue;
+    // It is forgotten by itself.
+    const record = { key: receiver, value: { ...(value as Health), removedMs }, expiresAtMs: nowMs + removedForMs };
+    await edges.store.put(group, record, version, nowMs);
   }
 }
 

@@ -80,6 +80,8 @@ export interface ScanSummary {
   /** What receivers did not take, and since when the oldest of it is owed; epoch milliseconds. */
   readonly owed: readonly OwedTarget[];
   readonly owedSinceMs: number | undefined;
+  /** Since when a source cannot be looked at, the one that could not for the longest; epoch milliseconds. */
+  readonly failingSinceMs: number | undefined;
 }
 
 /**
@@ -228,6 +230,7 @@ class Run {
   readonly #broken: StoreError[] = [];
   readonly #alerts = { firing: 0, held: 0, waived: 0 };
   #oldestScannedAtMs: number | undefined;
+  #failingSinceMs: number | undefined;
   #hasInputError = false;
 
   constructor(edges: ScanEdges, outbox: Outbox, nowMs: number, signal: AbortSignal | undefined, scope: ScanScope) {
@@ -247,7 +250,10 @@ class Run {
       policyProblem === undefined ? await this.#clusters(source, judge) : this.#sourceFailed(source, policyProblem);
     // The source itself is followed like a cluster, so that its failure is told once, and its end too.
     const itself = { clusterId: '', clusterName: `source ${source.name}`, scannedAtMs: undefined };
-    await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);
+    const { alerts } = await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);
+    for (const { state, backMs, sinceMs } of alerts)
+      if (state === 'firing')
+        this.#failingSinceMs = Math.min(backMs ?? sinceMs, this.#failingSinceMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** @returns why the source could not be looked at */
@@ -315,7 +321,7 @@ class Run {
   /** @returns why nothing is known of it now: its memory cannot be read or written */
   async #look(source: WatchedSource, row: ClusterRow, judge: Judge): Promise<Reason | undefined> {
     const keep = (of: ClusterRow, evaluation: Evaluation) =>
-      this.#edges.shared.leave(evaluationKey(source.name, of, source.policy, this.#nowMs), kept(evaluation, 0));
+      this.#edges.shared.leave(evaluationKey(source.name, of, source.policy, this.#nowMs), kept(evaluation, 0), true);
     try {
       const followed = await follow(source.reports, row, judge, { ...this.#edges, keep }, this.#signal);
       this.#looked(source, followed);
@@ -474,6 +480,7 @@ class Run {
           : Math.max(0, Math.floor((this.#nowMs - this.#oldestScannedAtMs) / 1000)),
       owed: this.#outbox.owed,
       owedSinceMs: this.#outbox.owedSinceMs,
+      failingSinceMs: this.#failingSinceMs,
     };
   }
 }

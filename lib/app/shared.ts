@@ -83,10 +83,14 @@ export class Shared {
     }
   }
 
-  /** Leave what was found by other means. */
-  async leave<T>(key: string, { value, freshMs }: Shareable<T>): Promise<void> {
+  /**
+   * Leave what was found by other means.
+   * @param isNew nothing was left there before, most likely: no need to look first
+   */
+  async leave<T>(key: string, { value, freshMs }: Shareable<T>, isNew = false): Promise<void> {
     const nowMs = this.#options.clock.nowMs();
     try {
+      if (isNew && (await this.#put(key, { result: packed(value, nowMs, freshMs) }, 0, nowMs)) !== undefined) return;
       const [record] = await this.#options.store.load(group, key, nowMs);
       await this.#put(key, { result: packed(value, nowMs, freshMs) }, record?.key === key ? record.version : 0, nowMs);
     } catch (error) {

@@ -16,6 +16,7 @@ export async function tellUnreadable(
   nowMs: number,
 ): Promise<void> {
   const record = (await edges.store.load(group, source, nowMs)).find(({ key }) => key === source);
+  if (record === undefined && reasons.size === 0) return;
   const before = (record?.value as readonly string[] | undefined) ?? [];
   const again = [...reasons].filter(([name]) => before.includes(name));
   const told = new Map(again.map(([name, reason]) => [`memory of ${name}`, [reason]]));

@@ -1,5 +1,6 @@
-import { discardDeadLetters, loadDeadLetters, replayDeadLetters } from '../app/dead-letters.ts';
+import { loadDeadLetters } from '../app/dead-letters.ts';
 import { overview } from '../app/overview.ts';
+import { discardDeadLetters, replayDeadLetters } from '../app/replay.ts';
 import { formatDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
 import { logLine } from '../core/render/escape.ts';

@@ -67,8 +67,27 @@ export async function scanCommand(args: readonly string[], terminal: Terminal): 
 }
 
 function jsonOf(summary: ScanSummary) {
-  const { exitCode, left: _left, owed, owedSinceMs: _since, oldestReportSeconds, ...rest } = summary;
-  return { exit_code: exitCode, ...rest, owed: owed.length, oldest_report_seconds: oldestReportSeconds ?? null };
+  const {
+    exitCode,
+    left: _left,
+    owed,
+    oldestReportSeconds,
+    owedSinceMs: _owed,
+    failingSinceMs: _failing,
+    alerts,
+    refused,
+    ...rest
+  } = summary;
+  return {
+    exit_code: exitCode,
+    ...rest,
+    alerts: alerts.firing,
+    held: alerts.held,
+    waived: alerts.waived,
+    refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
+    owed: owed.length,
+    oldest_report_seconds: oldestReportSeconds ?? null,
+  };
 }
 
 function clusterLine({ row, verdict, evaluation, alerts }: Followed): string {

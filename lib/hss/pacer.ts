@@ -17,6 +17,14 @@ export interface RateLimit {
  */
 export const documentedLimit: RateLimit = { calls: 5, windowMs: 60_000 };
 
+/**
+ * From a call to the one that may take its place: the window, and a thirtieth of it, since a call is counted here when it
+ * goes out and by the server when it arrives, and the first may have been longer under way than the other.
+ */
+export function spacingMs({ windowMs }: RateLimit): number {
+  return windowMs + Math.ceil(windowMs / 30);
+}
+
 /** Keeps the calls of one credential within the limit of each API, so that 429 is the exception. */
 export interface Pacer {
   /**
@@ -161,5 +169,5 @@ async function orAborted(wait: Promise<void>, signal: AbortSignal | undefined): 
 
 function freeAt({ limit, sentAtMs, heldUntilMs }: Lane): number {
   const first = sentAtMs.at(-limit.calls);
-  return Math.max(heldUntilMs, first === undefined ? 0 : first + limit.windowMs);
+  return Math.max(heldUntilMs, first === undefined ? 0 : first + spacingMs(limit));
 }

@@ -15,7 +15,7 @@ export const programs = {
   deliver: 'functions/deliver.ts',
   gate: 'functions/gate.ts',
   ...ours('json-parse', 'stream-json', 'streamparser', 'tracked'),
-  ...ours('evaluation', 'slack', 'import-time', 'write-report', 'usage'),
+  ...ours('evaluation', 'slack', 'import-time', 'write-report', 'usage', 'invoke'),
 } as const;
 
 export type Program = keyof typeof programs;

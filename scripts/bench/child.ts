@@ -7,6 +7,8 @@ import { text } from 'node:stream/consumers';
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
+  /** In place of that of the bench. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** One run of a program, in a process of its own. */
@@ -29,9 +31,9 @@ interface Usage {
 }
 
 /** Run a program; one that is not ours is watched from outside, where the system lets us. */
-export async function runChild({ file, args }: Command): Promise<Run> {
+export async function runChild({ file, args, env }: Command): Promise<Run> {
   const startMs = performance.now();
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env });
   const ended = new Promise<{ exitCode: number | undefined; wallMs: number }>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => resolve({ exitCode: code ?? undefined, wallMs: performance.now() - startMs }));

@@ -1,6 +1,7 @@
 import type { Section } from './section.ts';
 import { coldStart } from './sections/cold-start.ts';
 import { evaluation } from './sections/evaluation.ts';
+import { functions } from './sections/functions.ts';
 import { intakeOf } from './sections/intake.ts';
 import { memory } from './sections/memory.ts';
 import { oversized } from './sections/oversized.ts';
@@ -14,6 +15,7 @@ export const sections: readonly Section[] = [
   evaluation,
   slack,
   coldStart,
+  functions,
 ];
 
 export const sectionNames: readonly string[] = sections.map(({ name }) => name);

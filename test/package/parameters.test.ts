@@ -58,7 +58,12 @@ test('every parameter ends up where it counts', async () => {
       'logSampleRate=0.05',
     ),
     ...param('alarmTopicArn=arn:aws:sns:eu-west-1:123456789012:on-call', 'noScanAlarmHours=14'),
-    ...param('owedAlarmSeconds=1800', 'messageAgeAlarmSeconds=7200', 'config=teams/payments.yaml'),
+    ...param(
+      'failingAlarmSeconds=90000',
+      'owedAlarmSeconds=1800',
+      'messageAgeAlarmSeconds=7200',
+      'config=teams/payments.yaml',
+    ),
   );
   const properties = (name: string) => plain(resources[name]?.Properties);
 
@@ -87,6 +92,7 @@ test('every parameter ends up where it counts', async () => {
     EvaluationPeriods: '14',
     Dimensions: [{ Value: 'payments' }],
   });
+  expect(properties('SourceFailingAlarm')).toMatchObject({ Threshold: '90000', EvaluationPeriods: '14' });
   expect(properties('DeliveriesOwedAlarm')).toMatchObject({ Threshold: '1800' });
   expect(properties('SourceQueueAgeAlarm')).toMatchObject({ Threshold: '7200' });
   expect(properties('ScanErrorsAlarm').AlarmActions).toEqual([

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { worldClusters } from '../../lib/simulator/clusters.ts';
 import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
 import { type Receiver, startReceiver } from '../../lib/simulator/receivers.ts';
@@ -9,7 +9,7 @@ import { buildFunctions } from '../../scripts/package/build.ts';
 import { type Dynamo, startDynamo } from '../support/dynamo.ts';
 import { unpack } from '../support/lambda-package.ts';
 import { type Lambda, startLambda } from '../support/lambda-process.ts';
-import { type QueueRecord, type Queues, startQueues } from '../support/queues.ts';
+import { type Queues, startQueues } from '../support/queues.ts';
 import { startS3 } from '../support/s3.ts';
 import { type SecretsManager, startSecretsManager } from '../support/secrets-manager.ts';
 import { configOf, worldPolicy } from '../support/world.ts';
@@ -56,7 +56,7 @@ beforeEach(async () => {
     }),
     startReceiver({ kind: 'slack' }),
     startReceiver(),
-    startQueues(2),
+    startQueues(),
     startSecretsManager(secretTexts),
   ]);
   const config = configOf({ hss: hss.url, hook: hook.url }).replace('env://HSS', 'aws-sm://portcullis/hss');
@@ -114,10 +114,6 @@ function pagesIn(text: string): Readonly<Record<string, string>> {
   const told = JSON.parse(text);
   const clusters: { cluster: { name: string }; page?: string }[] = told.clusters ?? [told];
   return Object.fromEntries(clusters.flatMap(({ cluster, page }) => (page ? [[cluster.name, page]] : [])));
-}
-
-async function next(url: string): Promise<QueueRecord> {
-  return vi.waitUntil(() => queues.receive(url), { timeout: 10_000, interval: 200 });
 }
 
 describe('the packages, run by queues', () => {
@@ -258,49 +254,6 @@ describe('the packages, run by queues', () => {
     const { id, name } = clusters[0]?.cluster ?? { id: '', name: '' };
     return { clusterId: id, clusterName: name };
   }
-
-  test('lose nothing when a worker is killed in the middle', async () => {
-    await tick();
-    hss.fail({ kind: 'hang' }, { api: 'report', clusterId: hss.clusters[1]?.id ?? '' });
-    const record = await next(queues.sourcesUrl);
-    const doomed = start('scan');
-    const asked = doomed.invoke({ Records: [record] }, { remainingMs: 900_000 }).catch(() => {});
-    await vi.waitFor(() => expect(hss.pendingFaults()).toEqual([]), { timeout: 20_000 });
-    await doomed.close();
-    await asked;
-    expect([slack.received.length, hook.received.length]).toEqual([0, 0]);
-    // The queue gives it to somebody else.
-    const again = await next(queues.sourcesUrl);
-    expect(again.body).toBe(record.body);
-    expect(await start('scan').invoke({ Records: [again] }, { remainingMs: 900_000 })).toMatchObject({
-      value: { batchItemFailures: [] },
-    });
-    expect([slack.received.length, hook.received.length]).toEqual([1, 1]);
-  }, 60_000);
-
-  test('give up a source that cannot be worked, and tell of it in chat', async () => {
-    await secrets.close();
-    secrets = await startSecretsManager({ 'portcullis/hss': 'no JSON at all: canary' });
-    env = { ...env, AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url };
-    await tick();
-    const scan = start('scan');
-    for (let i = 0; i < 3; i++) {
-      const record = await next(queues.sourcesUrl);
-      const { value } = await scan.invoke({ Records: [record] }, { remainingMs: 900_000 });
-      expect(value).toEqual({ batchItemFailures: [{ itemIdentifier: record.messageId }] });
-    }
-    // A fourth time nobody gets it.
-    await vi.waitFor(
-      async () => {
-        expect(await queues.receive(queues.sourcesUrl)).toBeUndefined();
-        expect(await queues.depth(queues.deadLettersUrl)).toBe(1);
-      },
-      { timeout: 10_000, interval: 200 },
-    );
-    await tick();
-    expect(JSON.stringify(slack.received.at(-1)?.json)).toContain('source prod could not be scanned');
-    expect(JSON.stringify(slack.received.at(-1)?.json)).toContain('start-message-move-task');
-  }, 90_000);
 
   test('load no client that a function does not use', async () => {
     const { loaded } = await start('gate').invoke({ cluster: 'prod-eu' });

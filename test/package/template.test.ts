@@ -382,6 +382,19 @@ describe('what is watched', () => {
     }
   });
 
+  test('an age is looked for in all runs of a schedule: those of other sources do not end an alarm', () => {
+    for (const name of ['SourceFailingAlarm', 'DeliveriesOwedAlarm']) {
+      const alarm = plain(prod[name]?.Properties);
+      expect(alarm).toMatchObject({
+        Statistic: 'Maximum',
+        Period: 3600,
+        DatapointsToAlarm: 1,
+        TreatMissingData: 'ignore',
+      });
+      expect(alarm.EvaluationPeriods).toBe(plain(prod.NoSuccessfulScanAlarm?.Properties).EvaluationPeriods);
+    }
+  });
+
   test('alarms and dashboard look at the metrics of their own stage, and stages do not share them', () => {
     const services = stages().map((resources) => {
       const named = ofType(resources, 'AWS::Lambda::Function').map(
@@ -406,7 +419,7 @@ describe('what is watched', () => {
       ...shown(dev).flatMap(({ namespace, metric }) => (namespace === 'Portcullis' ? [metric] : [])),
     ]);
     const source = sources(['functions', 'lib']);
-    expect(names.size).toBe(15);
+    expect(names.size).toBe(16);
     expect([...names].filter((name) => !new RegExp(`\\b${name}\\b`).test(source))).toEqual([]);
   });
 

@@ -79,6 +79,12 @@ describe('the bench, with sizes that measure nothing', () => {
         'json-rules-engine',
       ],
     },
+    {
+      part: 'The functions on AWS',
+      rows: ['schedule', 'scan', 'deliver', 'gate', 'scan', 'scan', 'gate'].map((name) =>
+        expect.stringMatching(`^\`${name}\`: `),
+      ),
+    },
   ])('has every row of "$part"', ({ part, rows }) => {
     expect(rowsOf(partOf(output, part)).map(([name]) => name)).toEqual(rows);
   });

@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { deliverAgain } from '../../functions/deliver.ts';
 import { createInstance, type Instance } from '../../functions/instance.ts';
-import { noMetrics, type RunMetrics } from '../../functions/metrics.ts';
+import type { RunMetrics } from '../../functions/metrics.ts';
 import { scanSource } from '../../functions/scan.ts';
 import { schedule } from '../../functions/schedule.ts';
 import type { SimulatedCluster } from '../../lib/simulator/clusters.ts';
@@ -13,6 +13,7 @@ import { type Receiver, startReceiver } from '../../lib/simulator/receivers.ts';
 import { buildReport } from '../../lib/simulator/reports.ts';
 import { lineLogging } from '../support/logging.ts';
 import { type Queues, startQueues } from '../support/queues.ts';
+import { mostInAMinute } from '../support/spacing.ts';
 import { worldPolicy } from '../support/world.ts';
 
 const startMs = Date.UTC(2026, 10, 24, 6);
@@ -156,160 +157,29 @@ async function drain(limitMs = 15 * minuteMs): Promise<Worked> {
   }
 }
 
-/** The most calls of one key and API in any minute, and how many there were. */
-function spacing(): {
-  readonly most: number;
-  readonly total: number;
-  readonly reports: number;
-  readonly lists: number;
-} {
-  let most = 0;
-  const calls = sources.flatMap(({ key, hss }) =>
-    hss.calls.map(({ api, atMs }) => ({ lane: `${key} ${api}`, api, atMs })),
-  );
-  for (const lane of new Set(calls.map((call) => call.lane))) {
-    const times = calls
-      .filter((call) => call.lane === lane)
-      .map(({ atMs }) => atMs)
-      .sort((a, b) => a - b);
-    for (const [i, at] of times.entries()) {
-      let n = 0;
-      while (i + n < times.length && (times[i + n] as number) - at < minuteMs) n++;
-      most = Math.max(most, n);
-    }
-  }
-  const of = (api: string) => calls.filter((call) => call.api === api).length;
-  return { most, total: calls.length, reports: of('report'), lists: of('list') };
-}
-
-const throttled = () => sources.flatMap(({ hss }) => hss.calls).filter(({ status }) => status === 429).length;
+const calls = (api: string) => sources.flatMap(({ hss }) => hss.calls.filter((call) => call.api === api)).length;
+const spacing = () =>
+  mostInAMinute(sources.flatMap(({ key, hss }) => hss.calls.map(({ api, atMs }) => ({ lane: `${key} ${api}`, atMs }))));
 const told = () => chat.received.map(({ text }) => text).join('\n');
 
-describe('sixty sources with five hundred clusters', () => {
-  test('are worked within the limit of HSS, nothing twice, and each source by one worker at a time', async () => {
-    await start(60, (i) => (i < 20 ? 9 : 8), 12);
-    await tick();
-    const first = await drain();
-    const took = Date.now() - startMs;
-    const { most, total, reports, lists } = spacing();
-    console.info(
-      `60 sources, 500 clusters, 12 keys: ${total} calls (${lists} lists, ${reports} reports), at most ${most} in a minute for a key and an API, ${first.bodies.length} messages, ${Math.round(took / minuteMs)} simulated minutes of work`,
-    );
-    expect(first.failed).toBe(0);
-    expect([lists, reports]).toEqual([60, 500]);
-    expect(most).toBeLessThanOrEqual(5);
-    expect(throttled()).toBe(0);
-    // Each was told of.
-    for (const { hss } of sources)
-      for (const cluster of hss.clusters)
-        if (cluster.name.endsWith('c0')) expect(told().includes(cluster.name), cluster.name).toBe(true);
-    expect(metrics.added.get('HssCalls')).toBe(total);
-
-    // An hour later nothing has changed: one list call for each source.
-    vi.setSystemTime(startMs + took + hourMs);
-    const before = chat.received.length;
-    await tick();
-    await drain();
-    expect([spacing().lists, spacing().reports]).toEqual([120, 500]);
-    expect(spacing().most).toBeLessThanOrEqual(5);
-    expect(chat.received.length).toBe(before);
-  }, 180_000);
-
-  test('go on where the time ran out, without another look at what was seen', async () => {
-    await start(2, () => 30, 1);
-    await tick();
-    // Time for a handful of reports in each invocation.
-    const { bodies } = await drain(6 * minuteMs);
-    const parts = bodies.map((body) => JSON.parse(body)).map(({ source, part }) => `${source} ${part}`);
-    expect(parts.length).toBeGreaterThan(4);
-    expect(new Set(parts).size).toBe(parts.length);
-    expect([spacing().lists, spacing().reports]).toEqual([2, 60]);
-    expect(spacing().most).toBeLessThanOrEqual(5);
-    for (let i = 0; i < 30; i += 4) expect(told().includes(`s01-c${i}`), `s01-c${i}`).toBe(true);
-  }, 60_000);
-});
+test('sources go on where the time ran out, without another look at what was seen', async () => {
+  await start(2, () => 30, 1);
+  await tick();
+  // Time for a handful of reports in each invocation.
+  const { bodies } = await drain(6 * minuteMs);
+  const parts = bodies.map((body) => JSON.parse(body)).map(({ source, part }) => `${source} ${part}`);
+  expect(parts.length).toBeGreaterThan(4);
+  expect(new Set(parts).size).toBe(parts.length);
+  expect([calls('list'), calls('report')]).toEqual([2, 60]);
+  expect(spacing()).toBeLessThanOrEqual(5);
+  for (let i = 0; i < 30; i += 4) expect(told().includes(`s01-c${i}`), `s01-c${i}`).toBe(true);
+}, 60_000);
 
 test('the schedule asks once for a time, however often it is invoked', async () => {
   await start(3, () => 1, 3);
   await tick();
   await tick();
   expect((await drain()).bodies).toHaveLength(3);
-});
-
-describe('a worker that breaks off', () => {
-  test.each([1, 4, 9, 20, 40])('at line %i of its log loses nothing', async (after) => {
-    await start(1, () => 6, 1);
-    await tick();
-    const record = await queues.receive(queues.sourcesUrl);
-    // It breaks off: its app is gone with all that it had not written, and its message is not deleted.
-    let calls = 0;
-    const dying = {
-      nowMs: clock.nowMs,
-      sleep: clock.sleep,
-    };
-    const env = { KEY0_AK: 'AK000000000000000000', KEY0_SK: 'secret 0', LAMBDA_TASK_ROOT: folder };
-    const doomed = createInstance(
-      env,
-      {
-        log: () => {
-          calls++;
-          if (calls >= after) throw new Error('broken');
-        },
-        begin() {},
-      },
-      { clock: dying },
-    );
-    await scanSource(record?.body ?? '', invocation(), doomed, scanQueues(), noMetrics).catch(() => {});
-    await (await doomed.app()).close();
-
-    // The message is seen again after its time.
-    vi.setSystemTime(Date.now() + 20 * minuteMs);
-    const { failed } = await drain();
-    expect(failed).toBe(0);
-    for (const cluster of ['s00-c0', 's00-c4']) expect(told().includes(cluster), cluster).toBe(true);
-    // A report is read at most once more than it has to be.
-    expect(spacing().reports).toBeLessThanOrEqual(6 + 1);
-    const ids = chat.received.map(({ headers }) => headers['webhook-id']);
-    expect(ids.length - new Set(ids).size).toBeLessThanOrEqual(1);
-  });
-});
-
-test('a poison source goes to the dead letters after three times, and is told of with the way back', async () => {
-  await start(2, () => 2, 2);
-  // A secret that is missing, of one source alone.
-  const broken = join(folder, 'portcullis.yaml');
-  const { readFile } = await import('node:fs/promises');
-  await writeFile(
-    broken,
-    (await readFile(broken, 'utf8')).replace("credentials: 'env://KEY1'", "credentials: 'env://GONE'"),
-  );
-  await tick();
-  let failed = 0;
-  for (let i = 0; i < 4; i++) {
-    failed += (await drain()).failed;
-    vi.setSystemTime(Date.now() + 20 * minuteMs);
-  }
-  expect(failed).toBe(3);
-  expect(told().includes('s00-c0'), 's00-c0').toBe(true);
-  expect(told().includes('dead-letter'), 'dead-letter').toBe(false);
-
-  await tick();
-  expect(
-    told().includes('source s01 could not be scanned, several times'),
-    'source s01 could not be scanned, several times',
-  ).toBe(true);
-  expect(
-    told().includes('aws sqs start-message-move-task --source-arn'),
-    'aws sqs start-message-move-task --source-arn',
-  ).toBe(true);
-  const before = chat.received.length;
-  await tick();
-  expect(chat.received.length).toBe(before);
-  // Whoever moved it back: the queue is empty.
-  const dead = await queues.receive(queues.deadLettersUrl);
-  if (dead !== undefined) await queues.delete(queues.deadLettersUrl, dead);
-  await tick();
-  expect(chat.received.at(-1)?.text).toContain('resolved');
 });
 
 test('what a receiver did not take is tried again within minutes', async () => {
@@ -334,7 +204,7 @@ test('what a receiver did not take is tried again within minutes', async () => {
   expect(attempts).toHaveLength(2);
   const ids = new Set(chat.received.map(({ headers }) => headers['webhook-id']));
   expect(ids.size).toBe(1);
-  expect(spacing().reports).toBe(1);
+  expect(calls('report')).toBe(1);
 });
 
 test('a run that went well is told to a watchdog, and no other', async () => {
@@ -354,4 +224,20 @@ test('a run that went well is told to a watchdog, and no other', async () => {
   } finally {
     await watchdog.close();
   }
+});
+
+test('for how long a source could not be looked at is counted, however well others do', async () => {
+  await start(2, () => 1, 2);
+  const seconds: (number | undefined)[] = [];
+  const run = async () => {
+    metrics.added.delete('SourceFailingSeconds');
+    await tick();
+    await drain();
+    seconds.push(metrics.added.get('SourceFailingSeconds'));
+    vi.setSystemTime(Date.now() + hourMs);
+  };
+  await run();
+  sources[0]?.hss.fail({ kind: 'status', status: 403 }, { api: 'list', times: 3 });
+  for (let i = 0; i < 4; i++) await run();
+  expect(seconds).toEqual([0, 0, 3600, 7200, 0]);
 });

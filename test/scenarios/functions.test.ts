@@ -219,6 +219,7 @@ describe('scan', () => {
     oldestReportSeconds: undefined,
     owed: [],
     owedSinceMs: undefined,
+    failingSinceMs: undefined,
   };
 
   test('returns the summary when everything was done, whatever the verdicts', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { replayDeadLetters } from '../../lib/app/dead-letters.ts';
+import { replayDeadLetters } from '../../lib/app/replay.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
 import { dayMs, hourMs, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';

@@ -113,6 +113,9 @@ test('gives its summary as JSON', async () => {
     refused: 0,
     failures: [],
     alerts: 6,
+    held: 0,
+    waived: 0,
+    told: { standing: 10 },
     owed: 0,
     oldest_report_seconds: 777_600,
   });

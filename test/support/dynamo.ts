@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   type AttributeValue,
@@ -27,9 +28,29 @@ export interface Dynamo {
   close(): Promise<void>;
 }
 
-/** DynamoDB on loopback. */
-export async function startDynamo(): Promise<Dynamo> {
+/** A request as it comes. */
+export interface TableCall {
+  /** `PutItem` */
+  readonly operation: string;
+  /** The key that it is signed with: tells who calls. */
+  readonly accessKeyId: string;
+}
+
+/**
+ * DynamoDB on loopback.
+ * @param onCall told of every request; `'drop'`: it is not carried out, and never answered
+ */
+export async function startDynamo(onCall?: (call: TableCall) => 'drop' | undefined): Promise<Dynamo> {
   const server = dynalite({ createTableMs: 0 });
+  const [answer] = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request').on('request', (request, response) => {
+    const { 'x-amz-target': target = '', authorization = '' } = request.headers;
+    const call = {
+      operation: String(target).replace(/^.*\./, ''),
+      accessKeyId: /Credential=([^/]*)/.exec(authorization)?.[1] ?? '',
+    };
+    if (onCall?.(call) !== 'drop') answer?.(request, response);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const access = {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -36,9 +36,11 @@ registerHooks({
 type Handler = (event: unknown, context: object) => Promise<unknown>;
 const { [name]: handler } = (await import(join(root, `${file}.mjs`))) as Record<string, Handler>;
 
-process.on('message', async ({ event, requestId, remainingMs }: Ask) => {
-  const endMs = performance.now() + remainingMs;
-  const context = { awsRequestId: requestId, getRemainingTimeInMillis: () => endMs - performance.now() };
+process.on('message', async (message: Ask | object) => {
+  if (!('requestId' in message)) return;
+  const { event, requestId, remainingMs } = message;
+  const endMs = Date.now() + remainingMs;
+  const context = { awsRequestId: requestId, getRemainingTimeInMillis: () => endMs - Date.now() };
   const told = { loaded, nodeVersion: process.version };
   try {
     // Lambda serializes what comes back.

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Ask, Told } from './lambda-child.ts';
+import type { TimeIs, Waits } from './lambda-time.ts';
 
 export interface LambdaOptions {
   /** Where the package was unpacked. */
@@ -9,6 +10,15 @@ export interface LambdaOptions {
   /** As the template says it: `gate.handler`. */
   readonly handler: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Its clock is that of the test, see `clock`; default: that of the machine. */
+  readonly isTimed?: boolean;
+}
+
+/** The clock of an instance, as far as a test turns it. */
+export interface InstanceClock {
+  set(nowMs: number): void;
+  /** There is nothing to do before; undefined: it is at work. Epoch milliseconds. */
+  wakesAtMs(): number | undefined;
 }
 
 /** An instance of a packaged function: a process of its own, with nothing of the project around it. */
@@ -20,14 +30,17 @@ export interface Lambda {
   metrics(): { readonly [name: string]: unknown }[];
   /** All that was written, standard error included. */
   output(): string;
+  readonly clock: InstanceClock;
+  /** At once, in the middle of whatever it does. */
+  kill(): void;
   close(): Promise<void>;
 }
 
-export function startLambda({ root, handler, env = {} }: LambdaOptions): Lambda {
+export function startLambda({ root, handler, env = {}, isTimed = false }: LambdaOptions): Lambda {
   const child: ChildProcess = fork(join(import.meta.dirname, 'lambda-child.ts'), {
     cwd: root,
     env: { LAMBDA_TASK_ROOT: root, _HANDLER: handler, AWS_REGION: 'eu-west-1', ...env },
-    execArgv: [],
+    execArgv: isTimed ? ['--import', new URL('lambda-time.ts', import.meta.url).href] : [],
     silent: true,
   });
   // Lambda writes both to one log.
@@ -43,13 +56,30 @@ export function startLambda({ root, handler, env = {} }: LambdaOptions): Lambda 
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line));
   const ended = once(child, 'exit');
+  let turn = 0;
+  let waits: Waits | undefined;
+  let answer: (told: Told) => void = () => {};
+  child.on('message', (message: Told | Waits) => {
+    if ('wakesAtMs' in message) waits = message;
+    else answer(message);
+  });
   return {
     async invoke(event, { requestId = 'r-1', remainingMs = 60_000 } = {}) {
-      child.send({ event, requestId, remainingMs } satisfies Ask);
+      const answered = new Promise<Told>((resolve) => {
+        answer = resolve;
+      });
+      const call: Ask & TimeIs = { event, requestId, remainingMs, turn: ++turn, nowMs: Date.now() };
+      child.send(call);
       const gone = ended.then(() => Promise.reject(new Error(`the function ended\n${output}`)));
-      const [told] = (await Promise.race([once(child, 'message'), gone])) as [Told];
-      return told;
+      return Promise.race([answered, gone]);
     },
+    clock: {
+      set(nowMs) {
+        child.send({ turn: ++turn, nowMs } satisfies TimeIs);
+      },
+      wakesAtMs: () => (waits?.turn === turn ? waits.wakesAtMs : undefined),
+    },
+    kill: () => child.kill('SIGKILL'),
     log: () =>
       objects()
         // The figures for CloudWatch are no lines of the log.

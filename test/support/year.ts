@@ -1,4 +1,4 @@
-import { replayDeadLetters } from '../../lib/app/dead-letters.ts';
+import { replayDeadLetters } from '../../lib/app/replay.ts';
 import { addSilence } from '../../lib/app/silences.ts';
 import type { Announce } from '../../lib/core/deliveries.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';

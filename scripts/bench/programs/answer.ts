@@ -1,9 +1,9 @@
 import process from 'node:process';
 
 /** What a measured program was called with. Those that are missing are empty. */
-export function args(): [string, string, string] {
-  const [first = '', second = '', third = ''] = process.argv.slice(2);
-  return [first, second, third];
+export function args(): [string, string, string, string] {
+  const [first = '', second = '', third = '', fourth = ''] = process.argv.slice(2);
+  return [first, second, third, fourth];
 }
 
 /** What a measured program has to say: one line of JSON on standard output. */

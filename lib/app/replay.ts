@@ -1,0 +1,113 @@
+import { DeliveryError, InputError } from '../core/errors.ts';
+import type { AlertNews, ClusterNews, Notice } from '../core/notice.ts';
+import { hint } from '../core/suggest.ts';
+import { clusterGroup, loadCluster } from './cluster-state.ts';
+import type { DeadLetter } from './dead-letters.ts';
+import { deadLetters } from './outbox.ts';
+import type { Notifier } from './ports.ts';
+import type { StateStore, StoredRecord } from './state.ts';
+
+/** What became of dead letters that were to be sent once more. */
+export interface Replayed {
+  readonly delivered: number;
+  /** Messages of which nothing is so any more: they are gone, and were not sent. */
+  readonly outdated: number;
+  /** What could not be delivered, in sentences. */
+  readonly failures: readonly string[];
+}
+
+/** How long whoever sends a letter keeps others from it; beyond that it is taken for dead. */
+const claimMs = 5 * 60_000;
+
+/**
+ * Send dead letters once more, with the ids they had; those that are taken are gone. What has changed since is left out: the
+ * receiver may have heard of it, and what is over must not look as if it fired.
+ * @param ids of messages; none: all
+ * @throws {InputError} there is no letter of an id
+ */
+export async function replayDeadLetters(
+  store: StateStore,
+  notifiers: ReadonlyMap<string, Notifier>,
+  ids: readonly string[],
+  nowMs: number,
+): Promise<Replayed> {
+  const failures: string[] = [];
+  let [delivered, outdated] = [0, 0];
+  for (const { key, version, letter } of await chosen(store, ids, nowMs)) {
+    const { receiver, notice, claimedUntilMs = 0 } = letter;
+    const failed = (why: string) => failures.push(`${notice.id}: ${why}`);
+    const isClaimed = claimedUntilMs > nowMs && claimedUntilMs <= nowMs + 2 * claimMs;
+    const claim = { key, value: { ...letter, claimedUntilMs: nowMs + claimMs } };
+    const claimed = isClaimed ? undefined : await store.put(deadLetters, claim, version, nowMs);
+    if (claimed === undefined) {
+      failed('somebody else is sending it');
+      continue;
+    }
+    const now = await stillSo(store, notice, nowMs);
+    const notifier = notifiers.get(receiver);
+    try {
+      if (now !== undefined && notifier === undefined)
+        throw new InputError(`there is no receiver ${receiver} in the config any more`);
+      if (now !== undefined) await notifier?.deliver(now, nowMs);
+    } catch (error) {
+      await store.put(deadLetters, { key, value: letter }, claimed, nowMs);
+      if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
+      failed(error.message);
+      continue;
+    }
+    if (now === undefined) outdated++;
+    else delivered++;
+    await store.remove(deadLetters, key, claimed);
+  }
+  return { delivered, outdated, failures };
+}
+
+/** Throw dead letters away. @param ids of messages @returns how many @throws {InputError} there is no letter of an id */
+export async function discardDeadLetters(store: StateStore, ids: readonly string[], nowMs: number): Promise<number> {
+  let gone = 0;
+  for (const { key, version } of await chosen(store, ids, nowMs))
+    if (await store.remove(deadLetters, key, version)) gone++;
+  return gone;
+}
+
+interface Chosen extends Pick<StoredRecord, 'key' | 'version'> {
+  readonly letter: DeadLetter;
+}
+
+async function chosen(store: StateStore, ids: readonly string[], nowMs: number): Promise<readonly Chosen[]> {
+  const records = await store.load(deadLetters, '', nowMs);
+  const letters = records.map(({ key, version, value }) => ({ key, version, letter: value as DeadLetter }));
+  const known = letters.map(({ letter }) => letter.notice.id);
+  for (const id of ids)
+    if (!known.includes(id)) throw new InputError(`there is no dead letter ${id}${hint(id, known)}`);
+  return letters.filter(({ letter }) => ids.length === 0 || ids.includes(letter.notice.id));
+}
+
+/** A message as far as it is so still. @returns undefined: nothing of it is */
+async function stillSo(store: StateStore, notice: Notice, nowMs: number): Promise<Notice | undefined> {
+  if (notice.about === 'alerts') {
+    const now = await newsStillSo(store, notice.source, notice, nowMs);
+    return now && { ...notice, ...now };
+  }
+  const clusters: ClusterNews[] = [];
+  for (const cluster of notice.clusters) {
+    const now = await newsStillSo(store, notice.source, cluster, nowMs);
+    if (now !== undefined) clusters.push(now);
+  }
+  return clusters.length === 0 ? undefined : { ...notice, clusters };
+}
+
+async function newsStillSo(
+  store: StateStore,
+  source: string,
+  { cluster, policy, scannedAtMs, reportId, standing, news }: ClusterNews,
+  nowMs: number,
+): Promise<ClusterNews | undefined> {
+  const { alerts } = await loadCluster(store, clusterGroup(source, cluster.id), nowMs);
+  const isSo = ({ fingerprint, overMs }: AlertNews) => {
+    const alert = alerts.get(fingerprint)?.value;
+    return overMs === undefined ? alert?.state === 'firing' : alert?.state !== 'firing';
+  };
+  const left = news.filter(isSo);
+  return left.length === 0 ? undefined : { cluster, policy, scannedAtMs, reportId, standing, news: left };
+}

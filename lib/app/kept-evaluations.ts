@@ -50,6 +50,11 @@ export function kept(evaluation: Evaluation, doubtfulFreshMs: number, isForBasel
   return { value, freshMs: isDoubtful ? doubtfulFreshMs : anyAge };
 }
 
-function withoutTracking({ violations: _violations, breaking: _breaking, ...rule }: RuleResult): RuleResult {
+function withoutTracking({
+  definition: _,
+  violations: _violations,
+  breaking: _breaking,
+  ...rule
+}: RuleResult): RuleResult {
   return rule;
 }

@@ -11,7 +11,7 @@ import { type RuleSeverity, worstSeverity } from './severity.ts';
  *
  * - `resolved`: a newer report, sufficient to tell, does not show it any more
  * - `waived`: all that it found is waived now
- * - `policy-changed`: the policy does not ask for it any more
+ * - `policy-changed`: the policy does not ask for it any more, or asks for something else
  */
 export type AlertEnd = 'resolved' | 'waived' | 'policy-changed';
 
@@ -45,6 +45,8 @@ export interface Alert {
   readonly scannedAtMs: number;
   /** The policy that it was last judged by. */
   readonly policyDigest: string;
+  /** `definitionOf` its rule then; absent: not known. */
+  readonly definition?: string;
   readonly count: number;
   readonly max: number;
   readonly waived: number;
@@ -138,6 +140,7 @@ type Observed = Pick<
   | 'worst'
   | 'scannedAtMs'
   | 'policyDigest'
+  | 'definition'
   | 'reasons'
 >;
 
@@ -150,6 +153,7 @@ function observed(
     rule: rule.id,
     on: rule.on,
     severity: rule.severity,
+    ...(rule.definition !== undefined && { definition: rule.definition }),
     max: rule.max,
     group,
     count,
@@ -258,6 +262,7 @@ function sameMatter(before: Alert, seen: Observed): boolean {
     before.waived === seen.waived &&
     before.severity === seen.severity &&
     before.policyDigest === seen.policyDigest &&
+    before.definition === seen.definition &&
     before.distinct === seen.distinct &&
     before.identities.every((identity, i) => identity === seen.identities[i])
   );
@@ -268,6 +273,7 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   const { policy, report } = evaluation;
   const result = evaluation.rules.find((rule) => rule.id === alert.rule);
   const policyChanged = alert.policyDigest !== policy.digest;
+  const isRedefined = policyChanged && alert.definition !== result?.definition;
   const over = (end: AlertEnd): Alert => {
     const { held: _held, back: _back, ...rest } = alert;
     const scannedAtMs = Math.max(alert.scannedAtMs, report.scannedAtMs ?? 0);
@@ -277,7 +283,7 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   if (result === undefined || result.enforce === 'observe') return policyChanged ? over('policy-changed') : alert;
   const why = doubt?.kind ?? (result.status === 'undetermined' ? heldBy(evaluation, result.id) : undefined);
   // Beyond the groups that are followed one by one it is not known which there are.
-  const isHidden = result.violations?.some(({ isRest }) => isRest) === true;
+  const isHidden = !isRedefined && result.violations?.some(({ isRest }) => isRest) === true;
   const held = why ?? (isHidden ? 'rule-unevaluable' : undefined);
   if (held !== undefined) return alert.held === held ? alert : { ...alert, held };
   const scannedAtMs = report.scannedAtMs ?? 0;
@@ -285,6 +291,8 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   // Where some were fixed and some waived, nothing is called fixed. Of a group what is waived is not known apart.
   const waivedMore = result.per === undefined ? result.waived > alert.waived : policyChanged && result.waived > 0;
   if (waivedMore) return over('waived');
+  // What another rule would have to say of it nobody knows.
+  if (isRedefined) return over('policy-changed');
   if (scannedAtMs > alert.scannedAtMs) return over('resolved');
   return policyChanged ? over('policy-changed') : alert;
 }

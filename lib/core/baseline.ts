@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import * as z from 'zod/mini';
+import { definitionOf } from './definition.ts';
 import { InputError } from './errors.ts';
 import type { Evaluation, RuleResult } from './evaluation.ts';
 import type { PolicyRule } from './policy/parse.ts';
@@ -104,10 +104,6 @@ function ruleEntry({ id, breaking }: RuleResult, rule: PolicyRule): Baseline['ru
 
 export function hexOf(identity: number): string {
   return identity.toString(16).padStart(12, '0');
-}
-
-function definitionOf({ on, min_severity, where, per, max }: PolicyRule): string {
-  return hash('sha256', JSON.stringify([on, min_severity, where?.text, per, max]), 'hex').slice(0, 16);
 }
 
 /** How many findings there are of each severity, worst first, and how many failed rules they stand for. */

@@ -114,6 +114,8 @@ export interface RuleResult {
   readonly omittedGroups?: number;
   /** Where the rule stands in the policy file, from 1. */
   readonly line: number;
+  /** For alert memory, when the evaluation was asked to `track`: `definitionOf` the rule. */
+  readonly definition?: string;
   /** For alert memory, when the evaluation was asked to `track`: the rule's violations, of all groups. */
   readonly violations?: readonly Violation[];
   /** For a baseline, when the evaluation was asked to `track`: the findings that the rule counts, of all groups. */

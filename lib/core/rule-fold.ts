@@ -1,4 +1,5 @@
 import { isWorse, type KnownFindings, noGrades } from './baseline.ts';
+import { definitionOf } from './definition.ts';
 import type {
   BrokenGroup,
   Enforce,
@@ -173,6 +174,7 @@ export class RuleFold {
       ...(rule.per !== undefined && { per: rule.per, ...this.#groupsOf(rule.per, brokenGroups) }),
       line: rule.line,
       ...(this.#tracking !== undefined && {
+        definition: definitionOf(rule),
         violations: broken ? this.#violations(clusterId, count, brokenGroups) : [],
         ...(this.#tracking.isForBaseline && { breaking: this.#counts() }),
       }),

@@ -10,13 +10,19 @@ import { type RuleSeverity, worstSeverity } from './severity.ts';
  * Why an alert is over.
  *
  * - `resolved`: a newer report, sufficient to tell, does not show it any more
- * - `waived`: all that it found is waived now
+ * - `waived`: without waivers it would fire
  * - `policy-changed`: the policy does not ask for it any more, or asks for something else
  */
 export type AlertEnd = 'resolved' | 'waived' | 'policy-changed';
 
 /** How an alert came back that was over. */
 export type AlertReturn = 'reopened' | 'waiver-expired';
+
+export interface ExpiredWaivers {
+  /** Their ids, some. */
+  readonly waivers: readonly string[];
+  readonly omitted: number;
+}
 
 /**
  * One thing that is wrong with a cluster, followed from run to run: a rule that its findings break, for a rule with `per`
@@ -34,6 +40,8 @@ export interface Alert {
   readonly state: 'firing' | 'over';
   readonly end?: AlertEnd;
   readonly back?: AlertReturn;
+  /** The waivers that expired, when it is back for that; those that did last come first. */
+  readonly expired?: ExpiredWaivers;
   /** From 1; counts up when it fires again so late that it is not the same matter. */
   readonly episode: number;
   /** When the episode began. */
@@ -101,11 +109,10 @@ export function advance(
     for (const violation of rule.violations ?? []) {
       const fingerprint = alertFingerprint(clusterId, rule.id, violation.group);
       const alert = known.get(fingerprint);
-      const expiredMs = expiryOf(evaluation, rule.id);
-      const isSure = expiredMs === undefined && wasSufficient && options.last?.policyDigest === policyDigest;
+      const isSure = violation.expired === undefined && wasSufficient && options.last?.policyDigest === policyDigest;
       const seen = { ...observed(rule, violation), fingerprint, scannedAtMs, policyDigest };
       const worst = seen.worst.map((finding) => withOrigin(finding, alert, seen, isSure, options));
-      after.set(fingerprint, fire(alert, { ...seen, worst }, expiredMs, nowMs, options));
+      after.set(fingerprint, fire(alert, { ...seen, worst }, violation.expired, nowMs, options));
     }
   }
   for (const alert of before) {
@@ -186,14 +193,13 @@ function withOrigin(
 function fire(
   before: Alert | undefined,
   seen: Observed,
-  waiverExpiredMs: number | undefined,
+  expired: Violation['expired'],
   nowMs: number,
   options: AlertOptions,
 ): Alert {
   if (before === undefined) {
     // A waiver outlives the memory of what it waives.
-    const isBack = waiverExpiredMs !== undefined && nowMs - waiverExpiredMs <= options.reopenWithinMs;
-    const back = isBack ? ({ back: 'waiver-expired' } as const) : {};
+    const back = expiredSince(expired, nowMs - options.reopenWithinMs - 1);
     return { ...seen, gone: [], state: 'firing', ...back, episode: 1, sinceMs: nowMs };
   }
   // A report older than the one it stands on, out of its turn.
@@ -201,7 +207,7 @@ function fire(
   if (before.state === 'firing') {
     const same = sameMatter(before, seen) && before.held === undefined;
     if (same && before.scannedAtMs === seen.scannedAtMs) return before;
-    const { episode, sinceMs, back, backMs } = before;
+    const { episode, sinceMs, back, expired: of, backMs } = before;
     return {
       ...seen,
       ...named(before, seen),
@@ -209,15 +215,17 @@ function fire(
       episode,
       sinceMs,
       ...(back !== undefined && { back }),
+      ...(of !== undefined && { expired: of }),
       ...(backMs !== undefined && { backMs }),
     };
   }
-  if (before.end === 'waived' && waiverExpiredMs !== undefined) {
+  const back = before.end === 'waived' ? expiredSince(expired, before.overMs ?? 0) : undefined;
+  if (back !== undefined) {
     return {
       ...seen,
       gone: [],
       state: 'firing',
-      back: 'waiver-expired',
+      ...back,
       episode: before.episode,
       sinceMs: before.sinceMs,
       backMs: nowMs,
@@ -228,6 +236,19 @@ function fire(
     return { ...seen, gone: [], state: 'firing', back: 'reopened', episode, sinceMs, backMs: nowMs };
   }
   return { ...seen, gone: [], state: 'firing', episode: before.episode + 1, sinceMs: nowMs };
+}
+
+const mostWaivers = 10;
+
+/** Why it is back, when a waiver expired after a time. */
+function expiredSince(
+  expired: Violation['expired'] = [],
+  afterMs: number,
+): { readonly back: 'waiver-expired'; readonly expired: ExpiredWaivers } | undefined {
+  const waivers = expired.filter(({ atMs }) => atMs > afterMs).map(({ waiver }) => waiver);
+  if (waivers.length === 0) return undefined;
+  const named = waivers.slice(0, mostWaivers);
+  return { back: 'waiver-expired', expired: { waivers: named, omitted: waivers.length - named.length } };
 }
 
 /** Whether any of the findings is one that the alert had. Where that is not known it is taken for one. */
@@ -275,7 +296,7 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   const policyChanged = alert.policyDigest !== policy.digest;
   const isRedefined = policyChanged && alert.definition !== result?.definition;
   const over = (end: AlertEnd): Alert => {
-    const { held: _held, back: _back, ...rest } = alert;
+    const { held: _held, back: _back, expired: _expired, ...rest } = alert;
     const scannedAtMs = Math.max(alert.scannedAtMs, report.scannedAtMs ?? 0);
     return { ...rest, state: 'over', end, overMs: nowMs, scannedAtMs, policyDigest: policy.digest };
   };
@@ -283,14 +304,13 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   if (result === undefined || result.enforce === 'observe') return policyChanged ? over('policy-changed') : alert;
   const why = doubt?.kind ?? (result.status === 'undetermined' ? heldBy(evaluation, result.id) : undefined);
   // Beyond the groups that are followed one by one it is not known which there are.
-  const isHidden = !isRedefined && result.violations?.some(({ isRest }) => isRest) === true;
+  const isWaivedNow = isWaived(alert, result);
+  const isHidden = !isRedefined && !isWaivedNow && result.violations?.some(({ isRest }) => isRest) === true;
   const held = why ?? (isHidden ? 'rule-unevaluable' : undefined);
   if (held !== undefined) return alert.held === held ? alert : { ...alert, held };
   const scannedAtMs = report.scannedAtMs ?? 0;
   if (scannedAtMs < alert.scannedAtMs) return alert;
-  // Where some were fixed and some waived, nothing is called fixed. Of a group what is waived is not known apart.
-  const waivedMore = result.per === undefined ? result.waived > alert.waived : policyChanged && result.waived > 0;
-  if (waivedMore) return over('waived');
+  if (isWaivedNow) return over('waived');
   // What another rule would have to say of it nobody knows.
   if (isRedefined) return over('policy-changed');
   if (scannedAtMs > alert.scannedAtMs) return over('resolved');
@@ -302,12 +322,11 @@ function heldBy(evaluation: Evaluation, rule: string): ReasonKind {
   return reason?.kind ?? 'rule-unevaluable';
 }
 
-/** When the last waiver expired that would cover some of what a rule finds; undefined: there is none. */
-function expiryOf({ waivers }: Evaluation, ruleId: string): number | undefined {
-  const expiries = waivers
-    .filter(({ rule, status, count }) => rule === ruleId && status === 'expired' && count > 0)
-    .map(({ expiresAtMs }) => expiresAtMs);
-  return expiries.length > 0 ? Math.max(...expiries) : undefined;
+/** Whether it would fire were it not for waivers. */
+function isWaived({ group }: Alert, { per, count, max, waived, waivedGroups = [] }: RuleResult): boolean {
+  if (per === undefined) return count + waived > max;
+  const isSame = (other: Alert['group']) => per.every((field) => field in group && other[field] === group[field]);
+  return waivedGroups.some(isSame);
 }
 
 /** The alert that a cluster cannot be judged, which lasts as long as there is any reason. */

@@ -68,9 +68,9 @@ export class RuleFold {
     // Whose it is decides in which group it counts.
     if (this.rule.per?.some((field) => this.#isNameless(finding[field], field))) this.#unevaluable++;
     const cover = this.waivers.covers(finding);
-    if (cover === undefined) this.#counted.add(finding);
+    if (cover?.first === undefined) this.#counted.add(finding, cover?.expired);
     else if (cover.loans === undefined) this.#waive(finding, cover.first);
-    else this.#lend(finding, cover.loans);
+    else this.#lend(finding, cover.loans, cover.expired);
   }
 
   #isNameless(value: string | number | undefined, field: string): boolean {
@@ -93,7 +93,7 @@ export class RuleFold {
     else this.#counted.hasTooManyGroups = true;
   }
 
-  #lend(finding: Finding, loans: readonly Loan[]): void {
+  #lend(finding: Finding, loans: readonly Loan[], expired: readonly Loan[]): void {
     const key = loans.map(({ place }) => place).join();
     let lent = this.#lent.get(key);
     if (lent === undefined) {
@@ -101,7 +101,7 @@ export class RuleFold {
       lent = { loans, tally: new Tally(this.rule, this.#tracking, this.#room), worst };
       this.#lent.set(key, lent);
     }
-    lent.tally.add(finding);
+    lent.tally.add(finding, expired);
     lent.worst.add(finding, (one) => copyFinding(this.rule.on, one));
   }
 
@@ -176,6 +176,7 @@ export class RuleFold {
       ...(this.#tracking !== undefined && {
         definition: definitionOf(rule),
         violations: broken ? this.#violations(clusterId, count, brokenGroups) : [],
+        ...(rule.per !== undefined && { waivedGroups: this.#waivedGroups(rule.per) }),
         ...(this.#tracking.isForBaseline && { breaking: this.#counts() }),
       }),
     };
@@ -251,12 +252,24 @@ export class RuleFold {
     return this.#waivedByGroup.get(key) ?? 0;
   }
 
+  /** Groups that hold only by waivers. */
+  #waivedGroups(per: readonly string[]): Violation['group'][] {
+    const found: Violation['group'][] = [];
+    for (const [key, waived] of this.#waivedByGroup) {
+      const count = this.#counted.groups.get(key)?.count ?? 0;
+      if (count > this.rule.max || count + waived <= this.rule.max) continue;
+      found.push(keyOf(per, { values: JSON.parse(key) }));
+    }
+    return found;
+  }
+
   #violations(clusterId: string, count: number, groups: readonly Group[]): Violation[] {
     const keep = (finding: Finding) => this.#keep(clusterId, finding);
     const { per } = this.rule;
     if (per === undefined) {
       const worst = this.#named(this.#counted.worst.items.slice(0, namedFindings), () => true).map(keep);
-      return [{ group: {}, count, waived: this.#waived, worst, ...resultOf(this.#counted.identities) }];
+      const of = { group: {}, count, waived: this.#waived, worst };
+      return [{ ...of, ...resultOf(this.#counted.identities), ...expiredOf(this.#counted.expired) }];
     }
     const { followed, rest } = followedGroups(groups);
     const violations: Violation[] = followed.map((group) => ({
@@ -267,6 +280,7 @@ export class RuleFold {
         per.every((field, i) => (finding[field] ?? '') === group.values[i]),
       ).map(keep),
       ...resultOf(group.identities),
+      ...expiredOf(group.expired),
     }));
     if (rest.length > 0) {
       const of = sum(rest.map((group) => group.count));
@@ -366,6 +380,13 @@ function byCount(a: Group, b: Group): number {
   return differing < 0 ? 0 : compareValues(a.values[differing], b.values[differing]);
 }
 
-function keyOf(per: readonly string[], { values }: Group): Record<string, string | number> {
+/** Those that expired last come first. */
+function expiredOf(loans: ReadonlySet<Loan> | undefined): Pick<Violation, 'expired'> {
+  if (loans === undefined) return {};
+  const sorted = [...loans].sort((a, b) => b.waiver.expires - a.waiver.expires || a.place - b.place);
+  return { expired: sorted.map(({ waiver }) => ({ waiver: waiver.id, atMs: waiver.expires })) };
+}
+
+function keyOf(per: readonly string[], { values }: Pick<Group, 'values'>): Record<string, string | number> {
   return Object.fromEntries(per.map((field, i) => [field, shown(field, values[i]) as string | number]));
 }

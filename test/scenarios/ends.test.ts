@@ -51,3 +51,61 @@ describe('when the policy is edited and a newer report comes', () => {
     expect(await step(vuls(), edited)).toEqual(['chat: prod resolved r 2']);
   });
 });
+
+/** `granted` and `expires` are days of January; the first report is of the 5th, 6:30. */
+const waivers = (...some: readonly (readonly [id: string, where: string, ends: string])[]) =>
+  `waivers:\n${some.map(([id, where, ends]) => `  - {id: ${id}, rule: r, where: '${where}', reason: r, owner: o, ${ends}}\n`).join('')}`;
+
+const image = (name: string, ...numbers: readonly number[]) => vuls(...numbers).map((row) => ({ ...row, image: name }));
+
+describe('what a waiver covers is waived, and what is not there is resolved', () => {
+  const perImage = rule('max: 0, per: [image]');
+
+  test('of a group, when the waiver begins to count, and it is back when the waiver expired', async () => {
+    const world = scripted({
+      policy: perImage + waivers(['W-1', 'vulnerability == "CVE-1"', 'granted: 2026-01-06, expires: 2026-01-07']),
+    });
+    const step = steps(world);
+    await step(vuls());
+    expect(await step(vuls(1))).toEqual(['chat: prod new r(app) 1']);
+    expect(await step(undefined, undefined, 20)).toEqual(['chat: prod waived r(app) 1']);
+    expect(await step(vuls(1))).toEqual([]);
+    expect(await step(vuls(1), undefined, 48)).toEqual(['chat: prod waiver-expired r(app) 1']);
+  });
+
+  test('group by group', async () => {
+    const step = steps(scripted({ policy: perImage }));
+    await step(vuls());
+    await step([...image('web', 1), ...image('db', 2), ...image('api', 3)]);
+    const edited = perImage + waivers(['W-1', 'image == "web"', 'expires: 2026-01-06']);
+    expect(await step([...image('web', 1), ...image('api', 3)], edited)).toEqual([
+      'chat: prod waived r(web) 1',
+      'chat: prod resolved r(db) 1',
+    ]);
+    // W-1 has nothing to do with db.
+    expect(await step([...image('web', 1), ...image('db', 2), ...image('api', 3)], undefined, 48)).toEqual([
+      'chat: prod waiver-expired r(web) 1',
+      'chat: prod reopened r(db) 1',
+    ]);
+  });
+
+  test('where a part was waived before and the other part is fixed', async () => {
+    const step = steps(scripted({ policy: rule('max: 0') }));
+    await step(vuls());
+    await step(vuls(1, 2));
+    const edited = rule('max: 0') + waivers(['W-1', 'vulnerability == "CVE-1"', 'expires: 2026-01-06']);
+    expect(await step(vuls(1, 2), edited)).toEqual([]);
+    expect(await step(vuls(1))).toEqual(['chat: prod waived r 1']);
+    expect(await step(vuls(1), undefined, 48)).toEqual(['chat: prod waiver-expired r 1']);
+  });
+
+  test('and without the waiver it is reopened, though another one expired long before', async () => {
+    const old = ['W-0', 'true', 'expires: 2026-01-01'] as const;
+    const step = steps(scripted({ policy: rule('max: 0') + waivers(old) }));
+    await step(vuls());
+    await step(vuls(1));
+    const edited = rule('max: 0') + waivers(old, ['W-1', 'true', 'expires: 2026-01-20']);
+    expect(await step(vuls(1), edited)).toEqual(['chat: prod waived r 1']);
+    expect(await step(vuls(1), rule('max: 0') + waivers(old))).toEqual(['chat: prod reopened r 1']);
+  });
+});

@@ -46,6 +46,7 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
     backMs,
     overMs,
     held,
+    expired,
     reasons = [],
   } = alert;
   const message = context.messages.get(rule);
@@ -73,6 +74,7 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
     ...(told?.worst !== undefined &&
       !isOver &&
       hasRisen(alert, told) && { risen: { from: told.worst, to: worstOf(alert) ?? '' } }),
+    ...(cause === 'waiver-expired' && expired !== undefined && { expired }),
     sinceMs,
     ...(backMs !== undefined && { backMs }),
     ...(overMs !== undefined && { overMs }),

@@ -15,10 +15,11 @@ function daily(policy: string) {
   let log: Partial<DeliveryLog> = { told: {} };
   let last: AlertOptions['last'];
   let day = 0;
-  return (vulnerabilities: readonly Finding[], changed = policy) => {
+  return (vulnerabilities: readonly Finding[], changed = policy, laterMs = 0) => {
     day++;
     const facts = { scannedAtMs: nowMs - dayMs + day };
-    const evaluation = evaluate(changed, { findings: { vulnerabilities }, facts, options: { track: true } });
+    const given = { findings: { vulnerabilities }, facts, options: { track: true } };
+    const evaluation = evaluate(changed, given, nowMs + laterMs);
     const atMs = nowMs + day * dayMs;
     alerts = advance(alerts, evaluation, undefined, atMs, { reopenWithinMs: 7 * dayMs, last });
     last = { policyDigest: evaluation.policy.digest, images: evaluation.seen?.images };
@@ -94,6 +95,25 @@ describe('what comes back', () => {
     look([]);
     expect(look([vulnerability('B'), vulnerability('C')])[0]).toMatchObject({ cause: 'reopened' });
   });
+});
+
+test('what is back since waivers expired names them, and no other', () => {
+  const waived = (...ids: readonly string[]) =>
+    `max_report_age: 30d\n${none}waivers:\n${ids.map((id) => `  - {id: ${id}, rule: r, where: 'vulnerability == "A"', reason: x, owner: x, expires: 2026-11-10}\n`).join('')}`;
+  const ids = Array.from({ length: 12 }, (_, i) => `W-${i + 1}`);
+  const other = `  - {id: V-1, rule: r, where: 'vulnerability == "B"', reason: x, owner: x, expires: 2026-11-10}\n`;
+  const atMs = Date.UTC(2026, 10, 11) - nowMs;
+  const look = daily(none);
+  look([vulnerability('A')]);
+  expect(look([vulnerability('A')], waived(...ids) + other)[0]).toMatchObject({ cause: 'waived' });
+
+  const [back] = look([vulnerability('A')], waived(...ids) + other, atMs);
+
+  expect(back).toMatchObject({
+    cause: 'waiver-expired',
+    expired: { waivers: ids.slice(0, 10), omitted: 2 },
+  });
+  expect(look([vulnerability('A'), vulnerability('B')], waived(...ids) + other, atMs)[0]?.expired).toBeUndefined();
 });
 
 describe('what is over', () => {

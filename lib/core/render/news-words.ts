@@ -4,7 +4,7 @@ import { type OwnKind, ownKinds } from '../evaluation.ts';
 import type { AlertNews, ClusterNews } from '../notice.ts';
 import { type RuleSeverity, ruleSeverities } from '../severity.ts';
 import { fitLines } from './fit-lines.ts';
-import { quantity } from './words.ts';
+import { plural, quantity } from './words.ts';
 
 /** What an alert is about: a broken rule, a cluster that cannot be judged, or something of our own. */
 export type AlertKind = 'violation' | 'undetermined' | OwnKind;
@@ -140,6 +140,23 @@ export function goneWord({ cause, waived }: Pick<AlertNews, 'cause' | 'waived'>)
   if (cause === 'policy-changed') return 'not asked for any more';
   if (cause === 'waived') return 'waived or gone';
   return waived > 0 && cause !== 'resolved' ? 'gone or waived' : 'gone';
+}
+
+/** `W-1, W-2 and 3 more`, of waivers that expired; empty where none is named. At most `max` characters, 64 at least. */
+export function expiredOf({ expired }: AlertNews, max: number, spell: (id: string) => string): string {
+  const { waivers = [], omitted = 0 } = expired ?? {};
+  const total = waivers.length + omitted;
+  if (total === 0) return '';
+  const and = (rest: number) => (rest > 0 ? ` and ${quantity(rest)} more` : '');
+  let shown = 0;
+  let text = '';
+  for (const waiver of waivers) {
+    const longer = shown === 0 ? spell(waiver) : `${text}, ${spell(waiver)}`;
+    if (longer.length + and(total - shown - 1).length > max) break;
+    text = longer;
+    shown++;
+  }
+  return shown === 0 ? plural(total, 'waiver') : `${text}${and(total - shown)}`;
 }
 
 export const originWords = { 'new-image': 'image new to the report', disclosed: 'newly disclosed' } as const;

@@ -181,7 +181,7 @@ function withOrigin(
 ): NamedFinding {
   const { identities = [], distinct = 0, worst = [] } = before ?? {};
   if (identities.includes(finding.identity)) {
-    const origin = worst.find(({ fingerprint }) => fingerprint === finding.fingerprint)?.origin;
+    const origin = worst.find(({ identity }) => identity === finding.identity)?.origin;
     return before?.state === 'firing' && origin !== undefined ? { ...finding, origin } : finding;
   }
   // As long as no more than are allowed are there, nobody notes which.
@@ -266,8 +266,8 @@ const mostGone = 20;
 function named(before: Alert, seen: Observed): Pick<Alert, 'worst' | 'gone'> {
   const identities = new Set(seen.identities);
   const isThere = ({ identity }: NamedFinding) => identities.has(identity);
-  const isNamed = new Set(seen.worst.map(({ fingerprint }) => fingerprint));
-  const others = before.worst.filter((finding) => !isNamed.has(finding.fingerprint));
+  const isNamed = new Set(seen.worst.map(({ identity }) => identity));
+  const others = before.worst.filter((finding) => !isNamed.has(finding.identity));
   // Of a set that is too large not all identities are known, so that what is not among them may be there.
   const isWhole = seen.distinct <= seen.identities.length;
   return {

@@ -19,7 +19,7 @@ const BaselineRule = z.strictObject({
   count: z.int().check(z.minimum(0)),
   /** How bad they are. */
   grades: Grades,
-  /** Of a rule with `per`: those over the threshold, by their values as JSON. */
+  /** Of a rule with `per`: those over the threshold, by their values but for versions as JSON; the worst version of each. */
   groups: z.optional(z.record(z.string(), Grades)),
   /** What tells each of them apart, 12 hex digits, ascending; null where there were more than `keptInBaseline`. */
   findings: z.nullable(z.array(z.string().check(z.regex(/^[0-9a-f]{12}$/)))),

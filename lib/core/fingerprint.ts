@@ -17,14 +17,24 @@ export const identity: Readonly<Record<FindingKind, readonly string[]>> = {
   cluster: [],
 };
 
+/** Fields that change with every release: a finding that is there in the next one too is not a new one. */
+export const releaseFields: ReadonlySet<string> = new Set(['image_version', 'package_version']);
+
+const lasting = Object.fromEntries(
+  Object.entries(identity).map(([kind, of]) => [kind, of.filter((field) => !releaseFields.has(field))]),
+) as unknown as typeof identity;
+
 /** 32 hex digits over cluster, rule and the finding's identity. */
 export function fingerprint(clusterId: string, ruleId: string, kind: FindingKind, finding: Finding): string {
-  return hash('sha256', JSON.stringify([clusterId, ruleId, kind, ...identityOf(kind, finding)]), 'hex').slice(0, 32);
+  return hash('sha256', JSON.stringify([clusterId, ruleId, kind, ...valuesOf(identity[kind], finding)]), 'hex').slice(
+    0,
+    32,
+  );
 }
 
-/** What tells a finding apart from others of its kind, as a whole number of 48 bits. */
+/** What tells a finding apart from others of its kind from release to release, as a whole number of 48 bits. */
 export function identityNumber(kind: FindingKind, finding: Finding): number {
-  return textNumber(JSON.stringify(identityOf(kind, finding)));
+  return textNumber(JSON.stringify(valuesOf(lasting[kind], finding)));
 }
 
 /** An image version, as a key. */
@@ -41,8 +51,8 @@ export function textNumber(text: string): number {
   return number;
 }
 
-function identityOf(kind: FindingKind, finding: Finding): (string | number | null)[] {
-  return identity[kind].map((field) => {
+function valuesOf(of: readonly string[], finding: Finding): (string | number | null)[] {
+  return of.map((field) => {
     const value = field === 'workload' ? workload(finding.pod) : finding[field];
     // As it is kept, so that a finding and its copy are the same.
     return typeof value === 'string' ? cutText(value) : (value ?? null);

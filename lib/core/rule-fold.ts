@@ -1,4 +1,4 @@
-import { isWorse, type KnownFindings, noGrades } from './baseline.ts';
+import { type GradeCounts, isWorse, type KnownFindings, noGrades } from './baseline.ts';
 import { definitionOf } from './definition.ts';
 import type {
   BrokenGroup,
@@ -10,7 +10,7 @@ import type {
   Violation,
   WaivedFinding,
 } from './evaluation.ts';
-import { fingerprint, textNumber } from './fingerprint.ts';
+import { fingerprint, releaseFields, textNumber } from './fingerprint.ts';
 import { Identities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
@@ -209,7 +209,7 @@ export class RuleFold {
       per === undefined || keys.has(JSON.stringify(per.map((field) => finding[field] ?? '')));
     const fresh = this.#counted.freshWorst.items.filter(isBreaking);
     // A group that was within its threshold was not accepted as it is now.
-    const before = (of: Group | Tally) => ('key' in of ? groups[of.key] : grades);
+    const before = (of: Group | Tally) => ('key' in of ? groups[this.#lastingKey(of)] : grades);
     return {
       new: sum(broken.map((group) => group.fresh?.count ?? 0)),
       isWorse: broken.some((group) => {
@@ -232,10 +232,18 @@ export class RuleFold {
       if (group.identities !== undefined) all.merge(group.identities);
       for (const [i, one] of (group.fresh?.grades ?? []).entries()) grades[i] = (grades[i] ?? 0) + one;
     }
-    const groups = Object.fromEntries(
-      this.#brokenGroups().map((group) => [group.key, group.fresh?.grades ?? noGrades]),
-    );
+    const groups: Record<string, GradeCounts> = {};
+    for (const group of this.#brokenGroups()) {
+      const key = this.#lastingKey(group);
+      const of = group.fresh?.grades ?? noGrades;
+      if (isWorse(of, groups[key] ?? noGrades)) groups[key] = of;
+    }
     return { count, ...all.result(), grades, groups };
+  }
+
+  /** Of its versions an image is as bad as the worst, so that the next one is compared with that. */
+  #lastingKey({ values }: Group): string {
+    return JSON.stringify(values.filter((_, i) => !releaseFields.has(this.rule.per?.[i] ?? '')));
   }
 
   /** What is over the threshold: groups, or all that counts. */

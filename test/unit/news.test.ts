@@ -148,6 +148,23 @@ describe('a finding that is new', () => {
     expect(origins(worse)).toEqual({ B: 'disclosed', C: 'new-image' });
   });
 
+  test('is not one that the version before had, nor is that gone', () => {
+    const next = (...names: readonly string[]) =>
+      names.map((name) => ({ ...vulnerability(name), image_version: '2', package_version: '2' }));
+    const look = daily(none);
+    look([vulnerability('A'), vulnerability('B'), vulnerability('C')]);
+    expect(look(next('A', 'B', 'C'))).toEqual([]);
+    expect(look(next('A', 'B'))).toEqual([]);
+
+    const [worse] = look([...next('A', 'B', 'D', 'E')]);
+
+    expect(worse).toMatchObject({ cause: 'worse', before: 3, count: 4, gone: 1 });
+    expect(origins(worse)).toEqual({ D: 'disclosed', E: 'disclosed' });
+    expect(worse?.goneFindings.map(({ fields }) => fields.image_version)).toEqual(['2']);
+    const third = [...next('A', 'B', 'D', 'E'), vulnerability('F')].map((of) => ({ ...of, image_version: '3' }));
+    expect(origins(look(third)[0])).toEqual({ F: 'new-image' });
+  });
+
   test('is not called disclosed at the first look, nor where it may have been there', () => {
     expect(origins(daily(none)([vulnerability('A')])[0])).toEqual({ A: undefined });
 

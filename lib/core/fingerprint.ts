@@ -62,10 +62,12 @@ function valuesOf(of: readonly string[], finding: Finding): (string | number | n
 // Kubernetes draws suffixes from letters and digits that cannot spell words: no vowels, no 0, 1, 3.
 const replicaSetPod = /-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
 const daemonSetOrJobPod = /-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
+/** A CronJob calls its Jobs by the time, in minutes since 1970; before Kubernetes 1.21 in seconds. */
+const cronJobPod = /-\d{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
 
-/** `checkout-7d9c6b5f4d-x2k8p` -> `checkout`; the number of a StatefulSet's pod stays, as it does on a restart. */
+/** `checkout-7d9c6b5f4d-x2k8p` and `checkout-29385941-x2k8p` -> `checkout`; the number of a StatefulSet's pod stays, as it does on a restart. */
 export function workload(pod: string | number | undefined): string | undefined {
   if (typeof pod !== 'string') return undefined;
-  const shorter = pod.replace(replicaSetPod, '');
-  return shorter === pod ? pod.replace(daemonSetOrJobPod, '') : shorter;
+  const suffix = [cronJobPod, replicaSetPod, daemonSetOrJobPod].find((one) => one.test(pod));
+  return suffix === undefined ? pod : pod.replace(suffix, '');
 }

@@ -1,6 +1,8 @@
 import { type Alert, type AlertOptions, advance } from '../core/alerts.ts';
 import { type CoverageOptions, compareCoverage } from '../core/coverage.ts';
+import type { KnownOfRule } from '../core/evaluate.ts';
 import type { Evaluation } from '../core/evaluation.ts';
+import { groupNumber } from '../core/fingerprint.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import type { ClusterRow } from '../core/report.ts';
 import { anyAge, retime, staleness as stalenessOf } from '../core/retime.ts';
@@ -58,7 +60,7 @@ export async function follow(
       // An old report does not get fresher by being fetched.
       if (stale !== undefined) return stale;
     }
-    const options = { maxReportAgeMs: anyAge, track: true, known: knownIdentities(alerts) };
+    const options = { maxReportAgeMs: anyAge, track: true, known: knownOf(alerts) };
     if (evaluation === undefined) {
       const found = await judgeCluster(source, row, { ...judge, options }, signal);
       await edges.keep?.(row, found);
@@ -126,12 +128,14 @@ function coverageBefore(head: Head | undefined): Head['coverage'] {
   return coverage && { ...coverage, drops: Math.max(0, coverage.drops - 1) };
 }
 
-/** By rule, so that findings that are new can be named. */
-function knownIdentities(alerts: readonly Alert[]): ReadonlyMap<string, ReadonlySet<number>> {
-  const known = new Map<string, Set<number>>();
-  for (const { rule, identities } of alerts) {
-    const ofRule = known.get(rule) ?? new Set();
-    for (const identity of identities) ofRule.add(identity);
+/** By rule, so that findings that are new can be named, and groups are followed as they were. */
+function knownOf(alerts: readonly Alert[]): ReadonlyMap<string, KnownOfRule> {
+  const known = new Map<string, { identities: Set<number>; groups: { single: Set<number>; hasRest: boolean } }>();
+  for (const { rule, identities, state, group, rest } of alerts) {
+    const ofRule = known.get(rule) ?? { identities: new Set(), groups: { single: new Set(), hasRest: false } };
+    for (const identity of identities) ofRule.identities.add(identity);
+    if (state === 'firing' && rest !== undefined) ofRule.groups.hasRest = true;
+    else if (state === 'firing' && Object.keys(group).length > 0) ofRule.groups.single.add(groupNumber(group));
     known.set(rule, ofRule);
   }
   return known;

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Evaluation, Reason, ReasonKind, RuleResult, Violation } from './evaluation.ts';
-import { textNumber } from './fingerprint.ts';
+import { groupNumber, textNumber } from './fingerprint.ts';
 import { type NamedFinding, nameFinding } from './named-finding.ts';
 import { originOf } from './origin.ts';
 import type { FindingKind } from './report.ts';
@@ -12,8 +12,9 @@ import { type RuleSeverity, worstSeverity } from './severity.ts';
  * - `resolved`: a newer report, sufficient to tell, does not show it any more
  * - `waived`: without waivers it would fire
  * - `policy-changed`: the policy does not ask for it any more, or asks for something else
+ * - `regrouped`: groups that were followed together are few enough to be followed one by one
  */
-export type AlertEnd = 'resolved' | 'waived' | 'policy-changed';
+export type AlertEnd = 'resolved' | 'waived' | 'policy-changed' | 'regrouped';
 
 /** How an alert came back that was over. */
 export type AlertReturn = 'reopened' | 'waiver-expired';
@@ -55,6 +56,10 @@ export interface Alert {
   readonly policyDigest: string;
   /** `definitionOf` its rule then; absent: not known. */
   readonly definition?: string;
+  /** It stands for the groups beyond those that are followed one by one: which, as in the violation. */
+  readonly rest?: Violation['rest'];
+  /** It came out of those. */
+  readonly isOfRest?: true;
   readonly count: number;
   readonly max: number;
   readonly waived: number;
@@ -110,7 +115,14 @@ export function advance(
       const fingerprint = alertFingerprint(clusterId, rule.id, violation.group);
       const alert = known.get(fingerprint);
       const isSure = violation.expired === undefined && wasSufficient && options.last?.policyDigest === policyDigest;
-      const seen = { ...observed(rule, violation), fingerprint, scannedAtMs, policyDigest };
+      const isOfRest = isIn(known.get(alertFingerprint(clusterId, rule.id, {})), violation.group);
+      const seen = {
+        ...observed(rule, violation),
+        ...((isOfRest || (alert?.state === 'firing' && alert.isOfRest === true)) && { isOfRest: true as const }),
+        fingerprint,
+        scannedAtMs,
+        policyDigest,
+      };
       const worst = seen.worst.map((finding) => withOrigin(finding, alert, seen, isSure, options));
       after.set(fingerprint, fire(alert, { ...seen, worst }, violation.expired, nowMs, options));
     }
@@ -127,6 +139,13 @@ export function advance(
   return [...after.values()];
 }
 
+/** Whether a group is one of those that an alert stands for; where not all of them are known, it is taken for one. */
+function isIn(alert: Pick<Alert, 'state' | 'rest'> | undefined, group: Alert['group']): boolean {
+  if (alert?.rest === undefined || alert.state === 'over' || Object.keys(group).length === 0) return false;
+  const { identities, distinct } = alert.rest;
+  return distinct > identities.length || identities.includes(groupNumber(group));
+}
+
 /** Identity of an alert: cluster, rule, group. */
 export function alertFingerprint(clusterId: string, rule: string, group: Alert['group']): string {
   return hash('sha256', JSON.stringify([clusterId, rule, ...Object.entries(group).sort()]), 'hex').slice(0, 32);
@@ -139,6 +158,8 @@ type Observed = Pick<
   | 'on'
   | 'severity'
   | 'group'
+  | 'rest'
+  | 'isOfRest'
   | 'count'
   | 'max'
   | 'waived'
@@ -155,7 +176,7 @@ function observed(
   rule: RuleResult,
   violation: Violation,
 ): Omit<Observed, 'fingerprint' | 'scannedAtMs' | 'policyDigest'> {
-  const { group, count, waived, identities, distinct, worst } = violation;
+  const { group, rest, count, waived, identities, distinct, worst } = violation;
   return {
     rule: rule.id,
     on: rule.on,
@@ -163,6 +184,7 @@ function observed(
     ...(rule.definition !== undefined && { definition: rule.definition }),
     max: rule.max,
     group,
+    ...(rest !== undefined && { rest }),
     count,
     waived,
     identities,
@@ -303,14 +325,16 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   // The rule is gone, or only observes now.
   if (result === undefined || result.enforce === 'observe') return policyChanged ? over('policy-changed') : alert;
   const why = doubt?.kind ?? (result.status === 'undetermined' ? heldBy(evaluation, result.id) : undefined);
-  // Beyond the groups that are followed one by one it is not known which there are.
   const isWaivedNow = isWaived(alert, result);
-  const isHidden = !isRedefined && !isWaivedNow && result.violations?.some(({ isRest }) => isRest) === true;
+  // Another run has followed it by itself meanwhile.
+  const rest = result.violations?.find((one) => one.rest !== undefined)?.rest;
+  const isHidden = isIn({ state: 'firing', ...(rest && { rest }) }, alert.group);
   const held = why ?? (isHidden ? 'rule-unevaluable' : undefined);
   if (held !== undefined) return alert.held === held ? alert : { ...alert, held };
   const scannedAtMs = report.scannedAtMs ?? 0;
   if (scannedAtMs < alert.scannedAtMs) return alert;
   if (isWaivedNow) return over('waived');
+  if (!isRedefined && result.violations?.some(({ group }) => isIn(alert, group))) return over('regrouped');
   // What another rule would have to say of it nobody knows.
   if (isRedefined) return over('policy-changed');
   if (scannedAtMs > alert.scannedAtMs) return over('resolved');
@@ -323,8 +347,10 @@ function heldBy(evaluation: Evaluation, rule: string): ReasonKind {
 }
 
 /** Whether it would fire were it not for waivers. */
-function isWaived({ group }: Alert, { per, count, max, waived, waivedGroups = [] }: RuleResult): boolean {
+function isWaived(alert: Alert, { per, count, max, waived, waivedGroups = [] }: RuleResult): boolean {
+  const { group, rest } = alert;
   if (per === undefined) return count + waived > max;
+  if (rest !== undefined) return waivedGroups.some((other) => isIn(alert, other));
   const isSame = (other: Alert['group']) => per.every((field) => field in group && other[field] === group[field]);
   return waivedGroups.some(isSame);
 }

@@ -85,8 +85,8 @@ export interface Violation {
   readonly worst: readonly KeptFinding[];
   /** Waivers that would cover some of its findings, had they not expired; those that did last come first. */
   readonly expired?: readonly { readonly waiver: string; readonly atMs: number }[];
-  /** It stands for the groups of a rule with `per` beyond those that are followed one by one. */
-  readonly isRest?: true;
+  /** It stands for the groups of a rule with `per` beyond those that are followed one by one: which, by `groupNumber`. */
+  readonly rest?: Pick<Violation, 'identities' | 'distinct'>;
 }
 
 export interface RuleResult {

@@ -42,6 +42,11 @@ export function imageKey({ image, image_version }: Finding): string {
   return JSON.stringify([image ?? null, image_version ?? null]);
 }
 
+/** A group of a rule with `per`. */
+export function groupNumber(group: Readonly<Record<string, string | number>>): number {
+  return textNumber(JSON.stringify(Object.entries(group).sort()));
+}
+
 /** A text as a whole number of 48 bits. */
 export function textNumber(text: string): number {
   // A character for each byte is had sooner than a Buffer, or hex digits.

@@ -28,6 +28,8 @@ export interface AlertNews {
   readonly risen?: { readonly from: string; readonly to: string };
   /** The waivers that expired, when it is told for that. */
   readonly expired?: ExpiredWaivers;
+  /** It was one of the groups that are followed together, which was told. */
+  readonly isOfRest?: true;
   /** When it began to fire; epoch milliseconds. */
   readonly sinceMs: number;
   /** When it came back last, if it was over since; epoch milliseconds. */

@@ -10,14 +10,22 @@ import type {
   Violation,
   WaivedFinding,
 } from './evaluation.ts';
-import { fingerprint, releaseFields, textNumber } from './fingerprint.ts';
-import { Identities } from './identities.ts';
+import { fingerprint, groupNumber, releaseFields } from './fingerprint.ts';
+import { Identities, keptIdentities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Excess, Room } from './remedies.ts';
 import { type FieldType, type Finding, fields } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
-import { type Group, keptFindings, mostGroups, namedFindings, Tally, type Tracking } from './tally.ts';
+import {
+  type FollowedGroups,
+  type Group,
+  keptFindings,
+  mostGroups,
+  namedFindings,
+  Tally,
+  type Tracking,
+} from './tally.ts';
 import { isOverBroad, type Loan, WaiverIndex } from './waivers.ts';
 import { Worst } from './worst.ts';
 
@@ -279,7 +287,7 @@ export class RuleFold {
       const of = { group: {}, count, waived: this.#waived, worst };
       return [{ ...of, ...resultOf(this.#counted.identities), ...expiredOf(this.#counted.expired) }];
     }
-    const { followed, rest } = followedGroups(groups);
+    const { followed, rest } = followedGroups(per, groups, this.#tracking?.groups);
     const violations: Violation[] = followed.map((group) => ({
       group: keyOf(per, group),
       count: group.count,
@@ -290,12 +298,31 @@ export class RuleFold {
       ...resultOf(group.identities),
       ...expiredOf(group.expired),
     }));
-    if (rest.length > 0) {
-      const of = sum(rest.map((group) => group.count));
-      const waived = sum(rest.map((group) => this.#waivedOf(group)));
-      violations.push({ group: {}, isRest: true, count: of, waived, worst: [], identities: [], distinct: 0 });
-    }
+    if (rest.length > 0) violations.push(this.#restOf(per, rest, keep));
     return violations;
+  }
+
+  /** All groups that are not followed one by one, as one. */
+  #restOf(per: readonly string[], groups: readonly Group[], keep: (finding: Finding) => KeptFinding): Violation {
+    const identities = new Identities(keptIdentities);
+    const numbers = new Identities(keptGroupNumbers);
+    const keys = new Set<string>();
+    for (const group of groups) {
+      if (group.identities !== undefined) identities.merge(group.identities);
+      numbers.add(groupNumber(keyOf(per, group)));
+      keys.add(group.key);
+    }
+    const worst = this.#named(this.#worstOf(groups).slice(0, namedFindings), (finding) =>
+      keys.has(JSON.stringify(per.map((field) => finding[field] ?? ''))),
+    );
+    return {
+      group: {},
+      rest: numbers.result(),
+      count: sum(groups.map((group) => group.count)),
+      waived: sum(groups.map((group) => this.#waivedOf(group))),
+      worst: worst.map(keep),
+      ...identities.result(),
+    };
   }
 
   /** The worst, and those that are not known: worst first, each once. */
@@ -356,17 +383,27 @@ interface Waived {
 /** Groups of a rule that are followed one by one, each as an alert of its own. */
 export const mostFollowedGroups = 100;
 
+/** Groups of the rest that are told apart. */
+const keptGroupNumbers = 1000;
+
 /**
  * Which groups are followed does not depend on how many findings they have, so that a group does not come and go with
- * the others.
+ * the others. Those that are followed stay so, and none comes out of the rest as long as there is one.
  */
-function followedGroups(groups: readonly Group[]): { followed: readonly Group[]; rest: readonly Group[] } {
+function followedGroups(
+  per: readonly string[],
+  groups: readonly Group[],
+  before: FollowedGroups = { single: new Set(), hasRest: false },
+): { followed: readonly Group[]; rest: readonly Group[] } {
   if (groups.length <= mostFollowedGroups) return { followed: groups, rest: [] };
   const sorted = groups
-    .map((group) => ({ group, place: textNumber(JSON.stringify(group.values)) }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ group }) => group);
-  return { followed: sorted.slice(0, mostFollowedGroups), rest: sorted.slice(mostFollowedGroups) };
+    .map((group) => ({ group, place: groupNumber(keyOf(per, group)) }))
+    .map((one) => ({ ...one, isNew: !before.single.has(one.place) }))
+    .sort((a, b) => Number(a.isNew) - Number(b.isNew) || a.place - b.place);
+  const stay = sorted.filter(({ isNew }) => !isNew).length;
+  const single = Math.min(mostFollowedGroups, before.hasRest ? stay : mostFollowedGroups);
+  const ordered = sorted.map(({ group }) => group);
+  return { followed: ordered.slice(0, single), rest: ordered.slice(single) };
 }
 
 function sum(numbers: readonly number[]): number {

@@ -9,10 +9,20 @@ import { type FindingSeverity, severityRank } from './severity.ts';
 import type { Loan } from './waivers.ts';
 import { Worst } from './worst.ts';
 
+/** Groups of a rule with `per` that alert memory follows. */
+export interface FollowedGroups {
+  /** One by one: `groupNumber` of each. */
+  readonly single: ReadonlySet<number>;
+  /** Beside them there are others, followed together. */
+  readonly hasRest: boolean;
+}
+
 /** Which findings there are is noted, for alert memory or a baseline. */
 export interface Tracking {
   /** Identities of the rule's findings that are known already; undefined: none was seen before. */
   readonly known: ReadonlySet<number> | undefined;
+  /** How the rule's groups have been followed so far. */
+  readonly groups?: FollowedGroups | undefined;
   /** How many are told apart, and how many of those that are not known are named. */
   readonly keep: number;
   readonly named: number;

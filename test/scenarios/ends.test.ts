@@ -109,3 +109,55 @@ describe('what a waiver covers is waived, and what is not there is resolved', ()
     expect(await step(vuls(1), rule('max: 0') + waivers(old))).toEqual(['chat: prod reopened r 1']);
   });
 });
+
+describe('of more groups than are followed one by one', () => {
+  const perImage = rule('max: 0, per: [image]');
+  const images = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => image(`svc-${from + i}`, from + i)).flat();
+  const brief = (lines: readonly string[]) => {
+    const counts = new Map<string, number>();
+    for (const line of lines) {
+      const [, , cause = '', of = ''] = line.replace('digest first ', '').split(' ');
+      const key = `${cause} ${of.includes('(') ? 'group' : 'rest'}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return Object.fromEntries(counts);
+  };
+
+  test('those that are stay so, and what is fixed is told, and nothing else', async () => {
+    const world = scripted({ policy: perImage });
+    const step = steps(world);
+    expect(brief(await step(images(0, 130)))).toEqual({ 'standing group': 100, 'standing rest': 1 });
+    const told = world.receivers.get('chat')?.accepted ?? [];
+    const followed = told.flatMap((notice) =>
+      notice.about === 'digest'
+        ? notice.clusters.flatMap(({ news }) => news.flatMap(({ group }) => group.image ?? []))
+        : [],
+    );
+    const [first = ''] = followed;
+    const left = images(0, 130).filter((row) => row.image !== first);
+    expect(await step(left)).toEqual([`chat: prod resolved r(${first}) 1`]);
+    expect(await step([...left].reverse())).toEqual([]);
+    // One more, and one of the others fixed: as many, and yet not the same.
+    const other = left.find((row) => !followed.includes(row.image as string))?.image;
+    const changed = [...left.filter((row) => row.image !== other), ...image('new', 1000)];
+    expect(await step(changed)).toEqual(['chat: prod worse r 30']);
+    // Few enough again: those of the rest are not new, and what stood for them is not resolved.
+    const few = changed.filter((row) => !followed.includes(row.image as string));
+    const heard = await step(few);
+    expect(brief(heard)).toEqual({ 'resolved group': 99, 'standing group': 30, 'regrouped rest': 1 });
+    expect(heard).toContain('chat: prod standing r(new) 1');
+    expect(await step(few)).toEqual([]);
+    expect(brief(await step([]))).toEqual({ 'resolved group': 30 });
+  });
+
+  test('those together are resolved when all of them are, though others stand', async () => {
+    const world = scripted({ policy: perImage });
+    const step = steps(world);
+    await step([]);
+    const said = await step(images(0, 101));
+    const followed = images(0, 101).filter(({ image: name }) => said.includes(`chat: prod new r(${name}) 1`));
+    expect(followed).toHaveLength(100);
+    expect(await step(followed)).toEqual(['chat: prod resolved r 1']);
+  });
+});

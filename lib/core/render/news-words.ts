@@ -25,7 +25,7 @@ export function hasReasons({ rule }: Pick<AlertNews, 'rule'>): boolean {
 }
 
 export function isOver(cause: Cause): boolean {
-  return cause === 'resolved' || cause === 'waived' || cause === 'policy-changed';
+  return cause === 'resolved' || cause === 'waived' || cause === 'regrouped' || cause === 'policy-changed';
 }
 
 /** Only what is resolved is called so: what is waived, or not asked for, is still there. */
@@ -40,6 +40,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'resolved',
     waived: 'waived',
     'policy-changed': 'the policy does not ask for it any more',
+    regrouped: 'its groups are told one by one again',
   },
   undetermined: {
     new: 'cannot be judged',
@@ -51,6 +52,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'can be judged again',
     waived: 'need not be judged any more',
     'policy-changed': 'need not be judged any more',
+    regrouped: 'need not be judged any more',
   },
   'receiver-failing': {
     new: 'takes no messages',
@@ -62,6 +64,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'takes messages again',
     waived: 'need not take messages any more',
     'policy-changed': 'need not take messages any more',
+    regrouped: 'need not take messages any more',
   },
   'message-refused': {
     new: 'arrived in plain words only',
@@ -73,6 +76,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'arrive as they should again',
     waived: 'need not arrive any more',
     'policy-changed': 'need not arrive any more',
+    regrouped: 'need not arrive any more',
   },
   'gate-bypassed': {
     new: 'let a deploy through undetermined',
@@ -84,6 +88,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'has let nothing more through undetermined',
     waived: 'has let nothing more through undetermined',
     'policy-changed': 'has let nothing more through undetermined',
+    regrouped: 'has let nothing more through undetermined',
   },
   'source-poisoned': {
     new: 'cannot be scanned, and is given up',
@@ -95,6 +100,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'is out of the dead-letter queue',
     waived: 'is out of the dead-letter queue',
     'policy-changed': 'is out of the dead-letter queue',
+    regrouped: 'is out of the dead-letter queue',
   },
   'silence-ending': {
     new: 'ends soon',
@@ -106,10 +112,12 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'has ended',
     waived: 'has ended',
     'policy-changed': 'has ended',
+    regrouped: 'has ended',
   },
 };
 
-export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons'>): string {
+export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons' | 'isOfRest'>): string {
+  if (item.cause === 'standing' && item.isOfRest === true) return 'was among other groups, and is told by itself';
   return causes[kindOf(item)][item.cause];
 }
 
@@ -173,6 +181,7 @@ const inBrief: readonly { readonly causes: readonly Cause[]; readonly word: stri
   { causes: ['worse'], word: 'worse' },
   { causes: ['reminder'], word: 'still there' },
   { causes: ['policy-changed'], word: 'dropped by the policy' },
+  { causes: ['regrouped'], word: 'told by group again' },
   { causes: ['waived'], word: 'waived' },
   { causes: ['resolved'], word: 'resolved' },
 ];
@@ -183,7 +192,10 @@ export function briefOf(news: readonly AlertNews[], max: number): string {
   const judged = new Map<Cause, number>();
   for (const item of news) {
     if (hasReasons(item)) others.set(causeOf(item), (others.get(causeOf(item)) ?? 0) + 1);
-    else judged.set(item.cause, (judged.get(item.cause) ?? 0) + 1);
+    else {
+      const cause = item.isOfRest === true && item.cause === 'standing' ? 'regrouped' : item.cause;
+      judged.set(cause, (judged.get(cause) ?? 0) + 1);
+    }
   }
   const parts = [
     ...[...others].map(([text, count]) => ({ text, count })),

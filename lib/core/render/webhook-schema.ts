@@ -77,6 +77,7 @@ export const AlertEntry = z
         'resolved',
         'waived',
         'policy-changed',
+        'regrouped',
         'reminder',
       ])
       .check(is('why it is told')),

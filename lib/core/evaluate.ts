@@ -357,7 +357,7 @@ function baselineFacts({ report }: Baseline): NonNullable<Evaluation['baseline']
 }
 
 /** Machines that keep time differ by less. */
-const clockSkewMs = 15 * 60_000;
+export const clockSkewMs = 15 * 60_000;
 
 function seen({ hosts, pods, containers }: ReportFacts, images: ImageVersions): Seen {
   return { hosts, pods, containers, images: images.numbers() };

@@ -1,6 +1,8 @@
 import { type Alert, type AlertOptions, advance } from '../core/alerts.ts';
 import { type CoverageOptions, compareCoverage } from '../core/coverage.ts';
+import { clockSkewMs, type KnownOfRule } from '../core/evaluate.ts';
 import type { Evaluation } from '../core/evaluation.ts';
+import { groupNumber } from '../core/fingerprint.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import type { ClusterRow } from '../core/report.ts';
 import { anyAge, retime, staleness as stalenessOf } from '../core/retime.ts';
@@ -58,7 +60,7 @@ export async function follow(
       // An old report does not get fresher by being fetched.
       if (stale !== undefined) return stale;
     }
-    const options = { maxReportAgeMs: anyAge, track: true, known: knownIdentities(alerts) };
+    const options = { maxReportAgeMs: anyAge, track: true, known: knownOf(alerts) };
     if (evaluation === undefined) {
       const found = await judgeCluster(source, row, { ...judge, options }, signal);
       await edges.keep?.(row, found);
@@ -92,32 +94,54 @@ async function update(
 ): Promise<Followed> {
   for (let tries = 0; tries < mostTries; tries++) {
     const state = await loadCluster(store, group, nowMs);
-    const before = [...state.alerts.values()].map(({ value }) => value);
-    const head = state.head?.value;
+    const before = [...state.alerts.values()].map(({ value }) =>
+      isAhead(value, nowMs) ? { ...value, ...noTime } : value,
+    );
+    const known = state.head?.value;
+    const head = known && isAhead(known, nowMs) ? { ...known, ...noTime, reportId: '' } : known;
     const evaluation = await look(head, before);
     if (evaluation === undefined) {
       return { group, row, verdict: head?.verdict ?? 'undetermined', alerts: before, head, state };
     }
-    const age = (evaluation.report.scannedAtMs ?? 0) - (head?.scannedAtMs ?? 0);
+    // By a time that is wrong nothing is newer, and it is not what later reports are measured against.
+    const isWrong = isAhead(evaluation.report, nowMs);
+    const judged = isWrong ? withTime(evaluation, head?.scannedAtMs ?? 0) : evaluation;
+    const age = (judged.report.scannedAtMs ?? 0) - (head?.scannedAtMs ?? 0);
     const isNewer = age > 0;
     // Older than what is known, as when another run was faster: it ends nothing.
     if (head !== undefined && age < 0 && evaluation.seen !== undefined && evaluation.reasons.length === 0) {
       return { group, row, verdict: head.verdict, alerts: before, head, state };
     }
     const { coverage, doubt } =
-      evaluation.seen === undefined || age < 0
+      evaluation.seen === undefined || age < 0 || isWrong
         ? { coverage: head?.coverage, doubt: undefined }
         : compareCoverage(isNewer ? head?.coverage : coverageBefore(head), evaluation.seen, options);
     const last = head && {
       policyDigest: head.policyDigest,
       images: isNewer ? head.images : head.imagesBefore,
     };
-    const alerts = advance(before, evaluation, doubt, nowMs, { ...options, last });
-    const next = nextHead(head, row, evaluation, coverage, isNewer, nowMs, policy);
+    const alerts = advance(before, judged, doubt, nowMs, { ...options, last });
+    const next = nextHead(head, row, isWrong ? unseen(evaluation) : evaluation, coverage, isNewer, nowMs, policy);
     if (!(await save(store, group, state, alerts, next, options, nowMs))) continue;
     return { group, row, evaluation, verdict: evaluation.verdict, alerts, head: next, state };
   }
   throw new StoreError(`cluster ${row.clusterName}: other runs kept writing it`);
+}
+
+/** What stands on no report. */
+const noTime = { scannedAtMs: 0 };
+
+/** Whether it is of a time that is not yet: some clock is wrong. */
+function isAhead({ scannedAtMs = 0 }: { readonly scannedAtMs?: number | undefined }, nowMs: number): boolean {
+  return scannedAtMs > nowMs + clockSkewMs;
+}
+
+function withTime(evaluation: Evaluation, scannedAtMs: number): Evaluation {
+  return { ...evaluation, report: { ...evaluation.report, scannedAtMs } };
+}
+
+function unseen({ seen: _, ...evaluation }: Evaluation): Evaluation {
+  return evaluation;
 }
 
 /** What the report that the head stands on was compared with: judged again, it is as doubtful as it was. */
@@ -126,12 +150,14 @@ function coverageBefore(head: Head | undefined): Head['coverage'] {
   return coverage && { ...coverage, drops: Math.max(0, coverage.drops - 1) };
 }
 
-/** By rule, so that findings that are new can be named. */
-function knownIdentities(alerts: readonly Alert[]): ReadonlyMap<string, ReadonlySet<number>> {
-  const known = new Map<string, Set<number>>();
-  for (const { rule, identities } of alerts) {
-    const ofRule = known.get(rule) ?? new Set();
-    for (const identity of identities) ofRule.add(identity);
+/** By rule, so that findings that are new can be named, and groups are followed as they were. */
+function knownOf(alerts: readonly Alert[]): ReadonlyMap<string, KnownOfRule> {
+  const known = new Map<string, { identities: Set<number>; groups: { single: Set<number>; hasRest: boolean } }>();
+  for (const { rule, identities, state, group, rest } of alerts) {
+    const ofRule = known.get(rule) ?? { identities: new Set(), groups: { single: new Set(), hasRest: false } };
+    for (const identity of identities) ofRule.identities.add(identity);
+    if (state === 'firing' && rest !== undefined) ofRule.groups.hasRest = true;
+    else if (state === 'firing' && Object.keys(group).length > 0) ofRule.groups.single.add(groupNumber(group));
     known.set(rule, ofRule);
   }
   return known;

@@ -50,6 +50,7 @@ export function kept(evaluation: Evaluation, doubtfulFreshMs: number, isForBasel
   return { value, freshMs: isDoubtful ? doubtfulFreshMs : anyAge };
 }
 
-function withoutTracking({ violations: _violations, breaking: _breaking, ...rule }: RuleResult): RuleResult {
+function withoutTracking(result: RuleResult): RuleResult {
+  const { definition: _d, violations: _v, waivedGroups: _w, breaking: _b, ...rule } = result;
   return rule;
 }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Evaluation, Reason, ReasonKind, RuleResult, Violation } from './evaluation.ts';
-import { textNumber } from './fingerprint.ts';
+import { groupNumber, textNumber } from './fingerprint.ts';
 import { type NamedFinding, nameFinding } from './named-finding.ts';
 import { originOf } from './origin.ts';
 import type { FindingKind } from './report.ts';
@@ -10,13 +10,20 @@ import { type RuleSeverity, worstSeverity } from './severity.ts';
  * Why an alert is over.
  *
  * - `resolved`: a newer report, sufficient to tell, does not show it any more
- * - `waived`: all that it found is waived now
- * - `policy-changed`: the policy does not ask for it any more
+ * - `waived`: without waivers it would fire
+ * - `policy-changed`: the policy does not ask for it any more, or asks for something else
+ * - `regrouped`: groups that were followed together are few enough to be followed one by one
  */
-export type AlertEnd = 'resolved' | 'waived' | 'policy-changed';
+export type AlertEnd = 'resolved' | 'waived' | 'policy-changed' | 'regrouped';
 
 /** How an alert came back that was over. */
 export type AlertReturn = 'reopened' | 'waiver-expired';
+
+export interface ExpiredWaivers {
+  /** Their ids, some. */
+  readonly waivers: readonly string[];
+  readonly omitted: number;
+}
 
 /**
  * One thing that is wrong with a cluster, followed from run to run: a rule that its findings break, for a rule with `per`
@@ -34,6 +41,8 @@ export interface Alert {
   readonly state: 'firing' | 'over';
   readonly end?: AlertEnd;
   readonly back?: AlertReturn;
+  /** The waivers that expired, when it is back for that; those that did last come first. */
+  readonly expired?: ExpiredWaivers;
   /** From 1; counts up when it fires again so late that it is not the same matter. */
   readonly episode: number;
   /** When the episode began. */
@@ -45,6 +54,12 @@ export interface Alert {
   readonly scannedAtMs: number;
   /** The policy that it was last judged by. */
   readonly policyDigest: string;
+  /** `definitionOf` its rule then; absent: not known. */
+  readonly definition?: string;
+  /** It stands for the groups beyond those that are followed one by one: which, as in the violation. */
+  readonly rest?: Violation['rest'];
+  /** It came out of those. */
+  readonly isOfRest?: true;
   readonly count: number;
   readonly max: number;
   readonly waived: number;
@@ -99,11 +114,17 @@ export function advance(
     for (const violation of rule.violations ?? []) {
       const fingerprint = alertFingerprint(clusterId, rule.id, violation.group);
       const alert = known.get(fingerprint);
-      const expiredMs = expiryOf(evaluation, rule.id);
-      const isSure = expiredMs === undefined && wasSufficient && options.last?.policyDigest === policyDigest;
-      const seen = { ...observed(rule, violation), fingerprint, scannedAtMs, policyDigest };
+      const isSure = violation.expired === undefined && wasSufficient && options.last?.policyDigest === policyDigest;
+      const isOfRest = isIn(known.get(alertFingerprint(clusterId, rule.id, {})), violation.group);
+      const seen = {
+        ...observed(rule, violation),
+        ...((isOfRest || (alert?.state === 'firing' && alert.isOfRest === true)) && { isOfRest: true as const }),
+        fingerprint,
+        scannedAtMs,
+        policyDigest,
+      };
       const worst = seen.worst.map((finding) => withOrigin(finding, alert, seen, isSure, options));
-      after.set(fingerprint, fire(alert, { ...seen, worst }, expiredMs, nowMs, options));
+      after.set(fingerprint, fire(alert, { ...seen, worst }, violation.expired, nowMs, options));
     }
   }
   for (const alert of before) {
@@ -118,6 +139,13 @@ export function advance(
   return [...after.values()];
 }
 
+/** Whether a group is one of those that an alert stands for; where not all of them are known, it is taken for one. */
+function isIn(alert: Pick<Alert, 'state' | 'rest'> | undefined, group: Alert['group']): boolean {
+  if (alert?.rest === undefined || alert.state === 'over' || Object.keys(group).length === 0) return false;
+  const { identities, distinct } = alert.rest;
+  return distinct > identities.length || identities.includes(groupNumber(group));
+}
+
 /** Identity of an alert: cluster, rule, group. */
 export function alertFingerprint(clusterId: string, rule: string, group: Alert['group']): string {
   return hash('sha256', JSON.stringify([clusterId, rule, ...Object.entries(group).sort()]), 'hex').slice(0, 32);
@@ -130,6 +158,8 @@ type Observed = Pick<
   | 'on'
   | 'severity'
   | 'group'
+  | 'rest'
+  | 'isOfRest'
   | 'count'
   | 'max'
   | 'waived'
@@ -138,6 +168,7 @@ type Observed = Pick<
   | 'worst'
   | 'scannedAtMs'
   | 'policyDigest'
+  | 'definition'
   | 'reasons'
 >;
 
@@ -145,13 +176,15 @@ function observed(
   rule: RuleResult,
   violation: Violation,
 ): Omit<Observed, 'fingerprint' | 'scannedAtMs' | 'policyDigest'> {
-  const { group, count, waived, identities, distinct, worst } = violation;
+  const { group, rest, count, waived, identities, distinct, worst } = violation;
   return {
     rule: rule.id,
     on: rule.on,
     severity: rule.severity,
+    ...(rule.definition !== undefined && { definition: rule.definition }),
     max: rule.max,
     group,
+    ...(rest !== undefined && { rest }),
     count,
     waived,
     identities,
@@ -170,7 +203,7 @@ function withOrigin(
 ): NamedFinding {
   const { identities = [], distinct = 0, worst = [] } = before ?? {};
   if (identities.includes(finding.identity)) {
-    const origin = worst.find(({ fingerprint }) => fingerprint === finding.fingerprint)?.origin;
+    const origin = worst.find(({ identity }) => identity === finding.identity)?.origin;
     return before?.state === 'firing' && origin !== undefined ? { ...finding, origin } : finding;
   }
   // As long as no more than are allowed are there, nobody notes which.
@@ -182,14 +215,13 @@ function withOrigin(
 function fire(
   before: Alert | undefined,
   seen: Observed,
-  waiverExpiredMs: number | undefined,
+  expired: Violation['expired'],
   nowMs: number,
   options: AlertOptions,
 ): Alert {
   if (before === undefined) {
     // A waiver outlives the memory of what it waives.
-    const isBack = waiverExpiredMs !== undefined && nowMs - waiverExpiredMs <= options.reopenWithinMs;
-    const back = isBack ? ({ back: 'waiver-expired' } as const) : {};
+    const back = expiredSince(expired, nowMs - options.reopenWithinMs - 1);
     return { ...seen, gone: [], state: 'firing', ...back, episode: 1, sinceMs: nowMs };
   }
   // A report older than the one it stands on, out of its turn.
@@ -197,7 +229,7 @@ function fire(
   if (before.state === 'firing') {
     const same = sameMatter(before, seen) && before.held === undefined;
     if (same && before.scannedAtMs === seen.scannedAtMs) return before;
-    const { episode, sinceMs, back, backMs } = before;
+    const { episode, sinceMs, back, expired: of, backMs } = before;
     return {
       ...seen,
       ...named(before, seen),
@@ -205,15 +237,17 @@ function fire(
       episode,
       sinceMs,
       ...(back !== undefined && { back }),
+      ...(of !== undefined && { expired: of }),
       ...(backMs !== undefined && { backMs }),
     };
   }
-  if (before.end === 'waived' && waiverExpiredMs !== undefined) {
+  const back = before.end === 'waived' ? expiredSince(expired, before.overMs ?? 0) : undefined;
+  if (back !== undefined) {
     return {
       ...seen,
       gone: [],
       state: 'firing',
-      back: 'waiver-expired',
+      ...back,
       episode: before.episode,
       sinceMs: before.sinceMs,
       backMs: nowMs,
@@ -224,6 +258,19 @@ function fire(
     return { ...seen, gone: [], state: 'firing', back: 'reopened', episode, sinceMs, backMs: nowMs };
   }
   return { ...seen, gone: [], state: 'firing', episode: before.episode + 1, sinceMs: nowMs };
+}
+
+const mostWaivers = 10;
+
+/** Why it is back, when a waiver expired after a time. */
+function expiredSince(
+  expired: Violation['expired'] = [],
+  afterMs: number,
+): { readonly back: 'waiver-expired'; readonly expired: ExpiredWaivers } | undefined {
+  const waivers = expired.filter(({ atMs }) => atMs > afterMs).map(({ waiver }) => waiver);
+  if (waivers.length === 0) return undefined;
+  const named = waivers.slice(0, mostWaivers);
+  return { back: 'waiver-expired', expired: { waivers: named, omitted: waivers.length - named.length } };
 }
 
 /** Whether any of the findings is one that the alert had. Where that is not known it is taken for one. */
@@ -241,8 +288,8 @@ const mostGone = 20;
 function named(before: Alert, seen: Observed): Pick<Alert, 'worst' | 'gone'> {
   const identities = new Set(seen.identities);
   const isThere = ({ identity }: NamedFinding) => identities.has(identity);
-  const isNamed = new Set(seen.worst.map(({ fingerprint }) => fingerprint));
-  const others = before.worst.filter((finding) => !isNamed.has(finding.fingerprint));
+  const isNamed = new Set(seen.worst.map(({ identity }) => identity));
+  const others = before.worst.filter((finding) => !isNamed.has(finding.identity));
   // Of a set that is too large not all identities are known, so that what is not among them may be there.
   const isWhole = seen.distinct <= seen.identities.length;
   return {
@@ -258,6 +305,7 @@ function sameMatter(before: Alert, seen: Observed): boolean {
     before.waived === seen.waived &&
     before.severity === seen.severity &&
     before.policyDigest === seen.policyDigest &&
+    before.definition === seen.definition &&
     before.distinct === seen.distinct &&
     before.identities.every((identity, i) => identity === seen.identities[i])
   );
@@ -268,23 +316,27 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   const { policy, report } = evaluation;
   const result = evaluation.rules.find((rule) => rule.id === alert.rule);
   const policyChanged = alert.policyDigest !== policy.digest;
+  const isRedefined = policyChanged && alert.definition !== result?.definition;
   const over = (end: AlertEnd): Alert => {
-    const { held: _held, back: _back, ...rest } = alert;
+    const { held: _held, back: _back, expired: _expired, ...rest } = alert;
     const scannedAtMs = Math.max(alert.scannedAtMs, report.scannedAtMs ?? 0);
     return { ...rest, state: 'over', end, overMs: nowMs, scannedAtMs, policyDigest: policy.digest };
   };
   // The rule is gone, or only observes now.
   if (result === undefined || result.enforce === 'observe') return policyChanged ? over('policy-changed') : alert;
   const why = doubt?.kind ?? (result.status === 'undetermined' ? heldBy(evaluation, result.id) : undefined);
-  // Beyond the groups that are followed one by one it is not known which there are.
-  const isHidden = result.violations?.some(({ isRest }) => isRest) === true;
+  const isWaivedNow = isWaived(alert, result);
+  // Another run has followed it by itself meanwhile.
+  const rest = result.violations?.find((one) => one.rest !== undefined)?.rest;
+  const isHidden = isIn({ state: 'firing', ...(rest && { rest }) }, alert.group);
   const held = why ?? (isHidden ? 'rule-unevaluable' : undefined);
   if (held !== undefined) return alert.held === held ? alert : { ...alert, held };
   const scannedAtMs = report.scannedAtMs ?? 0;
   if (scannedAtMs < alert.scannedAtMs) return alert;
-  // Where some were fixed and some waived, nothing is called fixed. Of a group what is waived is not known apart.
-  const waivedMore = result.per === undefined ? result.waived > alert.waived : policyChanged && result.waived > 0;
-  if (waivedMore) return over('waived');
+  if (isWaivedNow) return over('waived');
+  if (!isRedefined && result.violations?.some(({ group }) => isIn(alert, group))) return over('regrouped');
+  // What another rule would have to say of it nobody knows.
+  if (isRedefined) return over('policy-changed');
   if (scannedAtMs > alert.scannedAtMs) return over('resolved');
   return policyChanged ? over('policy-changed') : alert;
 }
@@ -294,12 +346,13 @@ function heldBy(evaluation: Evaluation, rule: string): ReasonKind {
   return reason?.kind ?? 'rule-unevaluable';
 }
 
-/** When the last waiver expired that would cover some of what a rule finds; undefined: there is none. */
-function expiryOf({ waivers }: Evaluation, ruleId: string): number | undefined {
-  const expiries = waivers
-    .filter(({ rule, status, count }) => rule === ruleId && status === 'expired' && count > 0)
-    .map(({ expiresAtMs }) => expiresAtMs);
-  return expiries.length > 0 ? Math.max(...expiries) : undefined;
+/** Whether it would fire were it not for waivers. */
+function isWaived(alert: Alert, { per, count, max, waived, waivedGroups = [] }: RuleResult): boolean {
+  const { group, rest } = alert;
+  if (per === undefined) return count + waived > max;
+  if (rest !== undefined) return waivedGroups.some((other) => isIn(alert, other));
+  const isSame = (other: Alert['group']) => per.every((field) => field in group && other[field] === group[field]);
+  return waivedGroups.some(isSame);
 }
 
 /** The alert that a cluster cannot be judged, which lasts as long as there is any reason. */

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import * as z from 'zod/mini';
+import { definitionOf } from './definition.ts';
 import { InputError } from './errors.ts';
 import type { Evaluation, RuleResult } from './evaluation.ts';
 import type { PolicyRule } from './policy/parse.ts';
@@ -19,7 +19,7 @@ const BaselineRule = z.strictObject({
   count: z.int().check(z.minimum(0)),
   /** How bad they are. */
   grades: Grades,
-  /** Of a rule with `per`: those over the threshold, by their values as JSON. */
+  /** Of a rule with `per`: those over the threshold, by their values but for versions as JSON; the worst version of each. */
   groups: z.optional(z.record(z.string(), Grades)),
   /** What tells each of them apart, 12 hex digits, ascending; null where there were more than `keptInBaseline`. */
   findings: z.nullable(z.array(z.string().check(z.regex(/^[0-9a-f]{12}$/)))),
@@ -104,10 +104,6 @@ function ruleEntry({ id, breaking }: RuleResult, rule: PolicyRule): Baseline['ru
 
 export function hexOf(identity: number): string {
   return identity.toString(16).padStart(12, '0');
-}
-
-function definitionOf({ on, min_severity, where, per, max }: PolicyRule): string {
-  return hash('sha256', JSON.stringify([on, min_severity, where?.text, per, max]), 'hex').slice(0, 16);
 }
 
 /** How many findings there are of each severity, worst first, and how many failed rules they stand for. */

@@ -38,12 +38,12 @@ export type Tried = Readonly<Partial<Record<Alert['state'], Pick<Told, 'episode'
  * Why an alert is told, most urgent first.
  *
  * - `new`: it fires, and the receiver knows nothing of it
- * - `standing`: as `new`, when it stood already at the first look at the cluster
+ * - `standing`: as `new`, when it stood already at the first look at the cluster, or among groups that were followed together
  * - `waiver-expired`: it fires again, since a waiver expired
  * - `reopened`: it fires again, after it was told to be over
  * - `worse`: more findings, others than before, or a higher severity, of the rule or of a finding
  * - `reminder`: it stands as it was told, for a while
- * - `policy-changed`, `waived`, `resolved`: it is over, and why
+ * - `policy-changed`, `regrouped`, `waived`, `resolved`: it is over, and why
  */
 export const causes = [
   'new',
@@ -53,6 +53,7 @@ export const causes = [
   'worse',
   'reminder',
   'policy-changed',
+  'regrouped',
   'waived',
   'resolved',
 ] as const;
@@ -140,7 +141,7 @@ export function owe(
       continue;
     }
     // That it cannot be judged is nothing that anybody accepts.
-    const quiet = cause === 'standing' && options.announce === 'baseline' && alert.rule !== '';
+    const quiet = isFirst && cause === 'standing' && options.announce === 'baseline' && alert.rule !== '';
     if (!quiet) items.push({ alert, cause, told: before });
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
     if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now) };
@@ -204,12 +205,13 @@ function causeOf(
   if (alert.state === 'over') return told?.state === 'firing' ? (alert.end ?? 'resolved') : undefined;
   // What was routed elsewhere is news where it is routed to now.
   if (told === undefined || (told.unsaid !== undefined && options.wants(alert, told.unsaid))) {
-    if (isFirst && options.announce !== 'all') return 'standing';
+    if (isFirst ? options.announce !== 'all' : alert.isOfRest === true) return 'standing';
     return alert.back === 'waiver-expired' ? 'waiver-expired' : 'new';
   }
   if (told.state === 'over') {
     // An alert that does not know that it was over was forgotten since: it is another one.
     if (alert.back === 'waiver-expired') return alert.back;
+    if (alert.isOfRest === true) return 'standing';
     return alert.episode === told.episode ? (alert.back ?? 'new') : 'new';
   }
   if (isWorse(alert, told)) return 'worse';

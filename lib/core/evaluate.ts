@@ -21,7 +21,7 @@ import { type Finding, type FindingKind, type ListName, listNames, listOf, type 
 import { staleness } from './retime.ts';
 import { RuleFold } from './rule-fold.ts';
 import { suggest } from './suggest.ts';
-import { keptFindings, namedFindings, type Tracking } from './tally.ts';
+import { type FollowedGroups, keptFindings, namedFindings, type Tracking } from './tally.ts';
 
 /** What of a report was looked at, beside its findings. */
 export interface Subject {
@@ -53,8 +53,14 @@ export interface EvaluateOptions {
   readonly baseline?: Baseline | undefined;
   /** Tell of each rule which findings there are: for alert memory, or all of them for a baseline. */
   readonly track?: boolean | 'baseline' | undefined;
-  /** The identities that are known of a rule's findings: of those that are not, the worst are named too. */
-  readonly known?: ReadonlyMap<string, ReadonlySet<number>> | undefined;
+  /** What is known of rules: of findings that are not, the worst are named too, and groups are followed as they were. */
+  readonly known?: ReadonlyMap<string, KnownOfRule> | undefined;
+}
+
+export interface KnownOfRule {
+  /** Of its findings. */
+  readonly identities: ReadonlySet<number>;
+  readonly groups: FollowedGroups;
 }
 
 /**
@@ -342,7 +348,8 @@ function trackingOf(rule: string, options: EvaluateOptions, since: Comparable | 
     };
   }
   if (options.track !== true) return undefined;
-  return { known: options.known?.get(rule), keep: keptIdentities, named: namedFindings, isForBaseline: false };
+  const { identities: known, groups } = options.known?.get(rule) ?? {};
+  return { known, groups, keep: keptIdentities, named: namedFindings, isForBaseline: false };
 }
 
 function baselineFacts({ report }: Baseline): NonNullable<Evaluation['baseline']> {
@@ -350,7 +357,7 @@ function baselineFacts({ report }: Baseline): NonNullable<Evaluation['baseline']
 }
 
 /** Machines that keep time differ by less. */
-const clockSkewMs = 15 * 60_000;
+export const clockSkewMs = 15 * 60_000;
 
 function seen({ hosts, pods, containers }: ReportFacts, images: ImageVersions): Seen {
   return { hosts, pods, containers, images: images.numbers() };

@@ -85,8 +85,10 @@ export interface Violation {
   readonly distinct: number;
   /** Worst first, a few. */
   readonly worst: readonly KeptFinding[];
-  /** It stands for the groups of a rule with `per` beyond those that are followed one by one. */
-  readonly isRest?: true;
+  /** Waivers that would cover some of its findings, had they not expired; those that did last come first. */
+  readonly expired?: readonly { readonly waiver: string; readonly atMs: number }[];
+  /** It stands for the groups of a rule with `per` beyond those that are followed one by one: which, by `groupNumber`. */
+  readonly rest?: Pick<Violation, 'identities' | 'distinct'>;
 }
 
 export interface RuleResult {
@@ -116,8 +118,12 @@ export interface RuleResult {
   readonly omittedGroups?: number;
   /** Where the rule stands in the policy file, from 1. */
   readonly line: number;
+  /** For alert memory, when the evaluation was asked to `track`: `definitionOf` the rule. */
+  readonly definition?: string;
   /** For alert memory, when the evaluation was asked to `track`: the rule's violations, of all groups. */
   readonly violations?: readonly Violation[];
+  /** For alert memory too, of a rule with `per`: the groups that would break it, were it not for waivers. */
+  readonly waivedGroups?: readonly Violation['group'][];
   /** For a baseline, when the evaluation was asked to `track`: the findings that the rule counts, of all groups. */
   readonly breaking?: Pick<Violation, 'count' | 'identities' | 'distinct'> & {
     readonly grades: readonly number[];

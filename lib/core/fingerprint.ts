@@ -17,19 +17,34 @@ export const identity: Readonly<Record<FindingKind, readonly string[]>> = {
   cluster: [],
 };
 
+/** Fields that change with every release: a finding that is there in the next one too is not a new one. */
+export const releaseFields: ReadonlySet<string> = new Set(['image_version', 'package_version']);
+
+const lasting = Object.fromEntries(
+  Object.entries(identity).map(([kind, of]) => [kind, of.filter((field) => !releaseFields.has(field))]),
+) as unknown as typeof identity;
+
 /** 32 hex digits over cluster, rule and the finding's identity. */
 export function fingerprint(clusterId: string, ruleId: string, kind: FindingKind, finding: Finding): string {
-  return hash('sha256', JSON.stringify([clusterId, ruleId, kind, ...identityOf(kind, finding)]), 'hex').slice(0, 32);
+  return hash('sha256', JSON.stringify([clusterId, ruleId, kind, ...valuesOf(identity[kind], finding)]), 'hex').slice(
+    0,
+    32,
+  );
 }
 
-/** What tells a finding apart from others of its kind, as a whole number of 48 bits. */
+/** What tells a finding apart from others of its kind from release to release, as a whole number of 48 bits. */
 export function identityNumber(kind: FindingKind, finding: Finding): number {
-  return textNumber(JSON.stringify(identityOf(kind, finding)));
+  return textNumber(JSON.stringify(valuesOf(lasting[kind], finding)));
 }
 
 /** An image version, as a key. */
 export function imageKey({ image, image_version }: Finding): string {
   return JSON.stringify([image ?? null, image_version ?? null]);
+}
+
+/** A group of a rule with `per`. */
+export function groupNumber(group: Readonly<Record<string, string | number>>): number {
+  return textNumber(JSON.stringify(Object.entries(group).sort()));
 }
 
 /** A text as a whole number of 48 bits. */
@@ -41,8 +56,8 @@ export function textNumber(text: string): number {
   return number;
 }
 
-function identityOf(kind: FindingKind, finding: Finding): (string | number | null)[] {
-  return identity[kind].map((field) => {
+function valuesOf(of: readonly string[], finding: Finding): (string | number | null)[] {
+  return of.map((field) => {
     const value = field === 'workload' ? workload(finding.pod) : finding[field];
     // As it is kept, so that a finding and its copy are the same.
     return typeof value === 'string' ? cutText(value) : (value ?? null);
@@ -52,10 +67,12 @@ function identityOf(kind: FindingKind, finding: Finding): (string | number | nul
 // Kubernetes draws suffixes from letters and digits that cannot spell words: no vowels, no 0, 1, 3.
 const replicaSetPod = /-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
 const daemonSetOrJobPod = /-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
+/** A CronJob calls its Jobs by the time, in minutes since 1970; before Kubernetes 1.21 in seconds. */
+const cronJobPod = /-\d{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
 
-/** `checkout-7d9c6b5f4d-x2k8p` -> `checkout`; the number of a StatefulSet's pod stays, as it does on a restart. */
+/** `checkout-7d9c6b5f4d-x2k8p` and `checkout-29385941-x2k8p` -> `checkout`; the number of a StatefulSet's pod stays, as it does on a restart. */
 export function workload(pod: string | number | undefined): string | undefined {
   if (typeof pod !== 'string') return undefined;
-  const shorter = pod.replace(replicaSetPod, '');
-  return shorter === pod ? pod.replace(daemonSetOrJobPod, '') : shorter;
+  const suffix = [cronJobPod, replicaSetPod, daemonSetOrJobPod].find((one) => one.test(pod));
+  return suffix === undefined ? pod : pod.replace(suffix, '');
 }

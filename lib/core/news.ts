@@ -48,6 +48,7 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
     backMs,
     overMs,
     held,
+    expired,
     reasons = [],
   } = alert;
   const message = context.messages.get(rule);
@@ -75,6 +76,8 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
     ...(told?.worst !== undefined &&
       !isOver &&
       hasRisen(alert, told) && { risen: { from: told.worst, to: worstOf(alert) ?? '' } }),
+    ...(cause === 'waiver-expired' && expired !== undefined && { expired }),
+    ...(alert.isOfRest === true && { isOfRest: true }),
     sinceMs,
     ...(backMs !== undefined && { backMs }),
     ...(overMs !== undefined && { overMs }),
@@ -89,7 +92,7 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
 
 /** Where some are allowed, some may be left, and which is not known. */
 function goneAtEnd({ count, max, end }: Alert): number {
-  return max > 0 && end !== 'policy-changed' ? 0 : count;
+  return (max > 0 && end !== 'policy-changed') || end === 'regrouped' ? 0 : count;
 }
 
 /** Of an alert that the receiver knows, those of its worst findings that it does not. */

@@ -1,3 +1,4 @@
+import type { ExpiredWaivers } from './alerts.ts';
 import type { Cause } from './deliveries.ts';
 import type { KeptFinding, Reason } from './evaluation.ts';
 import type { Origin } from './named-finding.ts';
@@ -25,6 +26,10 @@ export interface AlertNews {
   readonly before?: number;
   /** A finding is of a higher severity than the receiver was told of. */
   readonly risen?: { readonly from: string; readonly to: string };
+  /** The waivers that expired, when it is told for that. */
+  readonly expired?: ExpiredWaivers;
+  /** It was one of the groups that are followed together, which was told. */
+  readonly isOfRest?: true;
   /** When it began to fire; epoch milliseconds. */
   readonly sinceMs: number;
   /** When it came back last, if it was over since; epoch milliseconds. */

@@ -1,4 +1,5 @@
-import { isWorse, type KnownFindings, noGrades } from './baseline.ts';
+import { type GradeCounts, isWorse, type KnownFindings, noGrades } from './baseline.ts';
+import { definitionOf } from './definition.ts';
 import type {
   BrokenGroup,
   Enforce,
@@ -9,14 +10,22 @@ import type {
   Violation,
   WaivedFinding,
 } from './evaluation.ts';
-import { fingerprint, textNumber } from './fingerprint.ts';
-import { Identities } from './identities.ts';
+import { fingerprint, groupNumber, releaseFields } from './fingerprint.ts';
+import { Identities, keptIdentities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Excess, Room } from './remedies.ts';
 import { type FieldType, type Finding, fields } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
-import { type Group, keptFindings, mostGroups, namedFindings, Tally, type Tracking } from './tally.ts';
+import {
+  type FollowedGroups,
+  type Group,
+  keptFindings,
+  mostGroups,
+  namedFindings,
+  Tally,
+  type Tracking,
+} from './tally.ts';
 import { isOverBroad, type Loan, WaiverIndex } from './waivers.ts';
 import { Worst } from './worst.ts';
 
@@ -67,9 +76,9 @@ export class RuleFold {
     // Whose it is decides in which group it counts.
     if (this.rule.per?.some((field) => this.#isNameless(finding[field], field))) this.#unevaluable++;
     const cover = this.waivers.covers(finding);
-    if (cover === undefined) this.#counted.add(finding);
+    if (cover?.first === undefined) this.#counted.add(finding, cover?.expired);
     else if (cover.loans === undefined) this.#waive(finding, cover.first);
-    else this.#lend(finding, cover.loans);
+    else this.#lend(finding, cover.loans, cover.expired);
   }
 
   #isNameless(value: string | number | undefined, field: string): boolean {
@@ -92,7 +101,7 @@ export class RuleFold {
     else this.#counted.hasTooManyGroups = true;
   }
 
-  #lend(finding: Finding, loans: readonly Loan[]): void {
+  #lend(finding: Finding, loans: readonly Loan[], expired: readonly Loan[]): void {
     const key = loans.map(({ place }) => place).join();
     let lent = this.#lent.get(key);
     if (lent === undefined) {
@@ -100,7 +109,7 @@ export class RuleFold {
       lent = { loans, tally: new Tally(this.rule, this.#tracking, this.#room), worst };
       this.#lent.set(key, lent);
     }
-    lent.tally.add(finding);
+    lent.tally.add(finding, expired);
     lent.worst.add(finding, (one) => copyFinding(this.rule.on, one));
   }
 
@@ -173,7 +182,9 @@ export class RuleFold {
       ...(rule.per !== undefined && { per: rule.per, ...this.#groupsOf(rule.per, brokenGroups) }),
       line: rule.line,
       ...(this.#tracking !== undefined && {
+        definition: definitionOf(rule),
         violations: broken ? this.#violations(clusterId, count, brokenGroups) : [],
+        ...(rule.per !== undefined && { waivedGroups: this.#waivedGroups(rule.per) }),
         ...(this.#tracking.isForBaseline && { breaking: this.#counts() }),
       }),
     };
@@ -206,7 +217,7 @@ export class RuleFold {
       per === undefined || keys.has(JSON.stringify(per.map((field) => finding[field] ?? '')));
     const fresh = this.#counted.freshWorst.items.filter(isBreaking);
     // A group that was within its threshold was not accepted as it is now.
-    const before = (of: Group | Tally) => ('key' in of ? groups[of.key] : grades);
+    const before = (of: Group | Tally) => ('key' in of ? groups[this.#lastingKey(of)] : grades);
     return {
       new: sum(broken.map((group) => group.fresh?.count ?? 0)),
       isWorse: broken.some((group) => {
@@ -229,10 +240,18 @@ export class RuleFold {
       if (group.identities !== undefined) all.merge(group.identities);
       for (const [i, one] of (group.fresh?.grades ?? []).entries()) grades[i] = (grades[i] ?? 0) + one;
     }
-    const groups = Object.fromEntries(
-      this.#brokenGroups().map((group) => [group.key, group.fresh?.grades ?? noGrades]),
-    );
+    const groups: Record<string, GradeCounts> = {};
+    for (const group of this.#brokenGroups()) {
+      const key = this.#lastingKey(group);
+      const of = group.fresh?.grades ?? noGrades;
+      if (isWorse(of, groups[key] ?? noGrades)) groups[key] = of;
+    }
     return { count, ...all.result(), grades, groups };
+  }
+
+  /** Of its versions an image is as bad as the worst, so that the next one is compared with that. */
+  #lastingKey({ values }: Group): string {
+    return JSON.stringify(values.filter((_, i) => !releaseFields.has(this.rule.per?.[i] ?? '')));
   }
 
   /** What is over the threshold: groups, or all that counts. */
@@ -249,14 +268,26 @@ export class RuleFold {
     return this.#waivedByGroup.get(key) ?? 0;
   }
 
+  /** Groups that hold only by waivers. */
+  #waivedGroups(per: readonly string[]): Violation['group'][] {
+    const found: Violation['group'][] = [];
+    for (const [key, waived] of this.#waivedByGroup) {
+      const count = this.#counted.groups.get(key)?.count ?? 0;
+      if (count > this.rule.max || count + waived <= this.rule.max) continue;
+      found.push(keyOf(per, { values: JSON.parse(key) }));
+    }
+    return found;
+  }
+
   #violations(clusterId: string, count: number, groups: readonly Group[]): Violation[] {
     const keep = (finding: Finding) => this.#keep(clusterId, finding);
     const { per } = this.rule;
     if (per === undefined) {
       const worst = this.#named(this.#counted.worst.items.slice(0, namedFindings), () => true).map(keep);
-      return [{ group: {}, count, waived: this.#waived, worst, ...resultOf(this.#counted.identities) }];
+      const of = { group: {}, count, waived: this.#waived, worst };
+      return [{ ...of, ...resultOf(this.#counted.identities), ...expiredOf(this.#counted.expired) }];
     }
-    const { followed, rest } = followedGroups(groups);
+    const { followed, rest } = followedGroups(per, groups, this.#tracking?.groups);
     const violations: Violation[] = followed.map((group) => ({
       group: keyOf(per, group),
       count: group.count,
@@ -265,13 +296,33 @@ export class RuleFold {
         per.every((field, i) => (finding[field] ?? '') === group.values[i]),
       ).map(keep),
       ...resultOf(group.identities),
+      ...expiredOf(group.expired),
     }));
-    if (rest.length > 0) {
-      const of = sum(rest.map((group) => group.count));
-      const waived = sum(rest.map((group) => this.#waivedOf(group)));
-      violations.push({ group: {}, isRest: true, count: of, waived, worst: [], identities: [], distinct: 0 });
-    }
+    if (rest.length > 0) violations.push(this.#restOf(per, rest, keep));
     return violations;
+  }
+
+  /** All groups that are not followed one by one, as one. */
+  #restOf(per: readonly string[], groups: readonly Group[], keep: (finding: Finding) => KeptFinding): Violation {
+    const identities = new Identities(keptIdentities);
+    const numbers = new Identities(keptGroupNumbers);
+    const keys = new Set<string>();
+    for (const group of groups) {
+      if (group.identities !== undefined) identities.merge(group.identities);
+      numbers.add(groupNumber(keyOf(per, group)));
+      keys.add(group.key);
+    }
+    const worst = this.#named(this.#worstOf(groups).slice(0, namedFindings), (finding) =>
+      keys.has(JSON.stringify(per.map((field) => finding[field] ?? ''))),
+    );
+    return {
+      group: {},
+      rest: numbers.result(),
+      count: sum(groups.map((group) => group.count)),
+      waived: sum(groups.map((group) => this.#waivedOf(group))),
+      worst: worst.map(keep),
+      ...identities.result(),
+    };
   }
 
   /** The worst, and those that are not known: worst first, each once. */
@@ -332,17 +383,27 @@ interface Waived {
 /** Groups of a rule that are followed one by one, each as an alert of its own. */
 export const mostFollowedGroups = 100;
 
+/** Groups of the rest that are told apart. */
+const keptGroupNumbers = 1000;
+
 /**
  * Which groups are followed does not depend on how many findings they have, so that a group does not come and go with
- * the others.
+ * the others. Those that are followed stay so, and none comes out of the rest as long as there is one.
  */
-function followedGroups(groups: readonly Group[]): { followed: readonly Group[]; rest: readonly Group[] } {
+function followedGroups(
+  per: readonly string[],
+  groups: readonly Group[],
+  before: FollowedGroups = { single: new Set(), hasRest: false },
+): { followed: readonly Group[]; rest: readonly Group[] } {
   if (groups.length <= mostFollowedGroups) return { followed: groups, rest: [] };
   const sorted = groups
-    .map((group) => ({ group, place: textNumber(JSON.stringify(group.values)) }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ group }) => group);
-  return { followed: sorted.slice(0, mostFollowedGroups), rest: sorted.slice(mostFollowedGroups) };
+    .map((group) => ({ group, place: groupNumber(keyOf(per, group)) }))
+    .map((one) => ({ ...one, isNew: !before.single.has(one.place) }))
+    .sort((a, b) => Number(a.isNew) - Number(b.isNew) || a.place - b.place);
+  const stay = sorted.filter(({ isNew }) => !isNew).length;
+  const single = Math.min(mostFollowedGroups, before.hasRest ? stay : mostFollowedGroups);
+  const ordered = sorted.map(({ group }) => group);
+  return { followed: ordered.slice(0, single), rest: ordered.slice(single) };
 }
 
 function sum(numbers: readonly number[]): number {
@@ -364,6 +425,13 @@ function byCount(a: Group, b: Group): number {
   return differing < 0 ? 0 : compareValues(a.values[differing], b.values[differing]);
 }
 
-function keyOf(per: readonly string[], { values }: Group): Record<string, string | number> {
+/** Those that expired last come first. */
+function expiredOf(loans: ReadonlySet<Loan> | undefined): Pick<Violation, 'expired'> {
+  if (loans === undefined) return {};
+  const sorted = [...loans].sort((a, b) => b.waiver.expires - a.waiver.expires || a.place - b.place);
+  return { expired: sorted.map(({ waiver }) => ({ waiver: waiver.id, atMs: waiver.expires })) };
+}
+
+function keyOf(per: readonly string[], { values }: Pick<Group, 'values'>): Record<string, string | number> {
   return Object.fromEntries(per.map((field, i) => [field, shown(field, values[i]) as string | number]));
 }

@@ -6,12 +6,23 @@ import type { PolicyRule } from './policy/parse.ts';
 import { Remedies, type Room } from './remedies.ts';
 import type { Finding } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
+import type { Loan } from './waivers.ts';
 import { Worst } from './worst.ts';
+
+/** Groups of a rule with `per` that alert memory follows. */
+export interface FollowedGroups {
+  /** One by one: `groupNumber` of each. */
+  readonly single: ReadonlySet<number>;
+  /** Beside them there are others, followed together. */
+  readonly hasRest: boolean;
+}
 
 /** Which findings there are is noted, for alert memory or a baseline. */
 export interface Tracking {
   /** Identities of the rule's findings that are known already; undefined: none was seen before. */
   readonly known: ReadonlySet<number> | undefined;
+  /** How the rule's groups have been followed so far. */
+  readonly groups?: FollowedGroups | undefined;
   /** How many are told apart, and how many of those that are not known are named. */
   readonly keep: number;
   readonly named: number;
@@ -39,6 +50,8 @@ export interface Group {
   readonly remedies: Remedies;
   /** Of those that are not known, for a baseline. */
   readonly fresh: Fresh | undefined;
+  /** Waivers that would cover some of them, had they not expired; when they are tracked. */
+  expired: Set<Loan> | undefined;
 }
 
 interface Fresh {
@@ -62,6 +75,7 @@ export class Tally {
   readonly identities: Identities | undefined;
   readonly remedies: Remedies;
   count = 0;
+  expired: Set<Loan> | undefined;
   hasTooManyGroups = false;
 
   readonly #room: Room;
@@ -79,11 +93,12 @@ export class Tally {
     this.remedies = new Remedies(rule.on, room);
   }
 
-  add(finding: Finding): void {
+  add(finding: Finding, expired: readonly Loan[] = none): void {
     const { per } = this.#rule;
     this.count++;
     const group = per === undefined ? undefined : this.#group(per.map((field) => finding[field] ?? ''));
     if (this.identities !== undefined) {
+      if (expired.length > 0) note(group ?? this, expired);
       const identity = identityNumber(this.#rule.on, finding);
       (group?.identities ?? this.identities).add(identity);
       const fresh = group === undefined ? this.fresh : group.fresh;
@@ -110,12 +125,13 @@ export class Tally {
   merge(other: Tally): void {
     this.count += other.count;
     this.hasTooManyGroups ||= other.hasTooManyGroups;
+    if (other.expired !== undefined) note(this, other.expired);
     for (const finding of other.worst.items) this.worst.add(finding, same);
     for (const finding of other.freshWorst.items) this.freshWorst.add(finding, same);
     mergeFresh(this.fresh, other.fresh);
     if (other.identities !== undefined) this.identities?.merge(other.identities);
     this.remedies.merge(other.remedies);
-    for (const { values, count, worst, identities, remedies, fresh } of other.groups.values()) {
+    for (const { values, count, worst, identities, remedies, fresh, expired } of other.groups.values()) {
       const group = this.#group(values);
       if (group === undefined) continue;
       group.count += count;
@@ -124,6 +140,7 @@ export class Tally {
       if (identities !== undefined) group.identities?.merge(identities);
       group.remedies.merge(remedies);
       mergeFresh(group.fresh, fresh);
+      if (expired !== undefined) note(group, expired);
     }
   }
 
@@ -148,10 +165,18 @@ export class Tally {
       identities: this.#tracking && new Identities(this.#tracking.keep),
       remedies: new Remedies(this.#rule.on, this.#room),
       fresh: this.#newFresh(),
+      expired: undefined,
     };
     this.groups.set(key, group);
     return group;
   }
+}
+
+const none: readonly Loan[] = [];
+
+function note(of: Group | Tally, expired: Iterable<Loan>): void {
+  of.expired ??= new Set();
+  for (const loan of expired) of.expired.add(loan);
 }
 
 function grade(grades: number[], { severity, rules_failed: failed }: Finding): void {

@@ -4,13 +4,15 @@ import type { Finding } from './report.ts';
 
 /** Waivers that cover a finding. */
 export interface Cover {
-  /** The first of them in the policy. */
-  readonly first: Loan;
+  /** The first of those in force in the policy; undefined: none is. */
+  readonly first: Loan | undefined;
   /**
    * Undefined: the finding is waived. Else all of them were granted for so many findings, and it is waived unless every
    * one turns out to cover more.
    */
   readonly loans: readonly Loan[] | undefined;
+  /** Those that expired: without that it would be waived. */
+  readonly expired: readonly Loan[];
 }
 
 /** A waiver, and what it was found to cover. */
@@ -19,6 +21,7 @@ export interface Loan {
   /** Its place in the policy. */
   readonly place: number;
   readonly inForce: boolean;
+  readonly isExpired: boolean;
   count: number;
   fixable: number;
 }
@@ -42,7 +45,7 @@ export class WaiverIndex {
     this.#nowMs = nowMs;
     this.#loans = waivers.map((waiver, place) => {
       const inForce = waiver.expires > nowMs && (waiver.granted ?? 0) <= nowMs;
-      return { waiver, place, inForce, count: 0, fixable: 0 };
+      return { waiver, place, inForce, isExpired: waiver.expires <= nowMs, count: 0, fixable: 0 };
     });
     const values = new Map<string, Set<string>>();
     for (const { waiver } of this.#loans) {
@@ -66,8 +69,8 @@ export class WaiverIndex {
   }
 
   /**
-   * The waivers in force that cover the finding; undefined when there is none. Every waiver that covers it counts it, those
-   * that are not in force too. A waiver that cannot be told to cover it does not.
+   * The waivers that cover the finding, and are in force or were; undefined when there is none. Every waiver that covers it
+   * counts it, those that are not in force yet too. A waiver that cannot be told to cover it does not.
    */
   covers(finding: Finding): Cover | undefined {
     let found: Loan[] | undefined;
@@ -77,9 +80,10 @@ export class WaiverIndex {
     }
     if (this.#others.length > 0) found = covering(this.#others, finding, found);
     if (found === undefined) return undefined;
-    const certain = found.filter(({ waiver }) => waiver.max_findings === undefined);
-    const loans = certain.length > 0 ? undefined : found.sort(byPlace);
-    return { first: (loans ?? certain.sort(byPlace))[0] as Loan, loans };
+    const inForce = found.filter((loan) => loan.inForce).sort(byPlace);
+    const expired = found.filter((loan) => loan.isExpired);
+    const certain = inForce.find(({ waiver }) => waiver.max_findings === undefined);
+    return { first: certain ?? inForce[0], loans: certain === undefined ? inForce : undefined, expired };
   }
 
   /** Waivers in force that cover more than they were granted for. */
@@ -93,7 +97,7 @@ export class WaiverIndex {
       const { id, rule, owner, reason, ticket, expires, max_findings, line } = waiver;
       return {
         id,
-        status: statusOf(loan, this.#nowMs),
+        status: statusOf(loan),
         count,
         rule,
         owner,
@@ -117,8 +121,8 @@ export function isExpiringAt(expiresMs: number, grantedMs: number | undefined, n
   return expiresMs > nowMs && (grantedMs ?? 0) <= nowMs && expiresMs - nowMs < expiringMs;
 }
 
-function statusOf(loan: Loan, nowMs: number): WaiverResult['status'] {
-  if (loan.waiver.expires <= nowMs) return 'expired';
+function statusOf(loan: Loan): WaiverResult['status'] {
+  if (loan.isExpired) return 'expired';
   if (!loan.inForce) return 'pending';
   if (isOverBroad(loan)) return 'over-broad';
   return loan.count > 0 ? 'used' : 'unused';
@@ -134,7 +138,7 @@ function covering(loans: readonly Loan[], finding: Finding, found: Loan[] | unde
       continue;
     }
     loan.count++;
-    if (loan.inForce) {
+    if (loan.inForce || loan.isExpired) {
       all ??= [];
       all.push(loan);
     }

@@ -122,6 +122,54 @@ describe('nothing is called fixed', () => {
     expect(world.calls).toEqual(['list']);
   });
 
+  test.each([
+    { why: 'a report from the future', stored: false },
+    { why: 'one that an earlier version took for true', stored: true },
+  ])('and nothing newer is held up by $why', async ({ stored }) => {
+    const world = scripted();
+    const say = async (nowMs: number, scannedAtMs: number, ...numbers: number[]) => {
+      world.clusters.set('prod', { findings: { vulnerabilities: vuls(...numbers) }, scannedAtMs });
+      await world.run(nowMs);
+      return world.heard();
+    };
+    expect(await say(startMs, startMs - hourMs, 1)).toEqual(['digest first chat: prod standing r 1']);
+    const aheadMs = startMs + 300 * dayMs;
+    // Its rows are there, whatever its clock says; what is not in it is not gone.
+    expect(await say(startMs + hourMs, aheadMs, 2)).toEqual([
+      'chat: prod new report-unreadable',
+      'chat: prod worse r 1',
+    ]);
+    if (stored) {
+      for (const { key, value, version } of await world.store.load('cluster/prod/id-prod', '', startMs)) {
+        const timed = { ...(value as object), scannedAtMs: aheadMs };
+        if (!key.startsWith('log/'))
+          await world.store.put('cluster/prod/id-prod', { key, value: timed }, version, startMs);
+      }
+    }
+    expect(await say(startMs + 3 * hourMs, startMs + 2 * hourMs, 1, 2, 3)).toEqual([
+      'chat: prod worse r 3',
+      'chat: prod resolved report-unreadable',
+    ]);
+    expect(await say(startMs + 5 * hourMs, startMs + 4 * hourMs)).toEqual(['chat: prod resolved r 3']);
+  });
+
+  test('at a first look either', async () => {
+    const world = scripted();
+    const say = async (nowMs: number, scannedAtMs: number, ...numbers: number[]) => {
+      world.clusters.set('prod', { findings: { vulnerabilities: vuls(...numbers) }, scannedAtMs });
+      await world.run(nowMs);
+      return world.heard();
+    };
+    expect(await say(startMs, startMs + 3 * dayMs, 1)).toEqual([
+      'digest first chat: prod standing r 1',
+      'digest first chat: prod standing report-unreadable',
+    ]);
+    expect(await say(startMs + 2 * hourMs, startMs + hourMs)).toEqual([
+      'chat: prod resolved r 1',
+      'chat: prod resolved report-unreadable',
+    ]);
+  });
+
   test('by a cluster that is gone from the list', async () => {
     const world = scripted();
     world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });

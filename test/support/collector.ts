@@ -25,7 +25,7 @@ export interface Collector {
   collect(step: number): void;
 }
 
-const overCauses: readonly string[] = ['resolved', 'waived', 'policy-changed'];
+const overCauses: readonly string[] = ['resolved', 'waived', 'regrouped', 'policy-changed'];
 
 export function collectorOf(world: Scripted): Collector {
   const heard: Heard[] = [];

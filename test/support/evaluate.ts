@@ -59,8 +59,9 @@ export interface Given {
 export function evaluate(
   policy: Policy | string,
   { findings = {}, lists, facts, subject, options }: Given = {},
+  atMs = nowMs,
 ): Evaluation {
-  const fold = new EvaluationFold(typeof policy === 'string' ? policyOf(policy) : policy, nowMs, options);
+  const fold = new EvaluationFold(typeof policy === 'string' ? policyOf(policy) : policy, atMs, options);
   for (const [kind, rows] of Object.entries(findings)) for (const row of rows) fold.push(kind as FindingKind, row);
   return fold.finish({ cluster: {}, facts: { ...factsOf(findings, lists), ...facts }, ...subject });
 }

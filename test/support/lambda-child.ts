@@ -1,5 +1,6 @@
 import { registerHooks } from 'node:module';
 import { join } from 'node:path';
+import { logMark } from './lambda-mark.ts';
 
 /**
  * The process of a Lambda instance: loads `NAME.mjs` from the task root and calls what it exports, for the test that
@@ -41,13 +42,16 @@ process.on('message', async (message: Ask | object) => {
   const { event, requestId, remainingMs } = message;
   const endMs = Date.now() + remainingMs;
   const context = { awsRequestId: requestId, getRemainingTimeInMillis: () => endMs - Date.now() };
-  const told = { loaded, nodeVersion: process.version };
+  const answer = (told: Pick<Told, 'value' | 'error'>) => {
+    process.stdout.write(logMark);
+    process.stderr.write(logMark);
+    process.send?.({ ...told, loaded, nodeVersion: process.version } satisfies Told);
+  };
   try {
     // Lambda serializes what comes back.
-    const value = JSON.parse(JSON.stringify(await handler?.(event, context)));
-    process.send?.({ ...told, value } satisfies Told);
+    answer({ value: JSON.parse(JSON.stringify(await handler?.(event, context))) });
   } catch (error) {
     const { name: kind, message } = error as Error;
-    process.send?.({ ...told, error: { name: kind, message } } satisfies Told);
+    answer({ error: { name: kind, message } });
   }
 });

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Ask, Told } from './lambda-child.ts';
+import { logMark } from './lambda-mark.ts';
 import type { TimeIs, Waits } from './lambda-time.ts';
 
 export interface LambdaOptions {
@@ -45,11 +46,26 @@ export function startLambda({ root, handler, env = {}, isTimed = false }: Lambda
   });
   // Lambda writes both to one log.
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
+  let calls = 0;
+  let logged = () => {};
+  const streams = [child.stdout, child.stderr].map((stream) => {
+    const read = { marks: 0 };
     stream?.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
+      const [first = '', ...rest] = text.split(logMark);
+      output += [first, ...rest].join('');
+      read.marks += rest.length;
+      logged();
     });
-  }
+    return read;
+  });
+  /** Settles when all is read that was logged in the calls so far. */
+  const allLogged = () =>
+    new Promise<void>((resolve) => {
+      logged = () => {
+        if (streams.every(({ marks }) => marks >= calls)) resolve();
+      };
+      logged();
+    });
   const objects = () =>
     output
       .split('\n')
@@ -69,9 +85,12 @@ export function startLambda({ root, handler, env = {}, isTimed = false }: Lambda
         answer = resolve;
       });
       const call: Ask & TimeIs = { event, requestId, remainingMs, turn: ++turn, nowMs: Date.now() };
+      calls += 1;
       child.send(call);
       const gone = ended.then(() => Promise.reject(new Error(`the function ended\n${output}`)));
-      return Promise.race([answered, gone]);
+      const told = await Promise.race([answered, gone]);
+      await Promise.race([allLogged(), gone]);
+      return told;
     },
     clock: {
       set(nowMs) {

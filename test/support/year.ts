@@ -223,7 +223,7 @@ export function newsIn({ notice }: Said) {
       cluster: cluster.name,
       item,
       name: alertName(cluster.name, item.rule, Object.values(item.group).join(' ')),
-      isOver: ['resolved', 'waived', 'policy-changed'].includes(item.cause),
+      isOver: ['resolved', 'waived', 'regrouped', 'policy-changed'].includes(item.cause),
     })),
   );
 }

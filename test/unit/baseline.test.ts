@@ -49,6 +49,25 @@ describe('against a baseline', () => {
     expect(evaluation.rules[0]?.findings.map(({ fields }) => fields.vulnerability)).toEqual(['CVE-4']);
   });
 
+  test('a new version of an image and of its packages brings nothing new', () => {
+    const released = (...numbers: readonly number[]) => ({
+      vulnerabilities: numbers.map((n) => ({ ...vul(n), image_version: '2', package_version: '2' })),
+    });
+    expect(since(before, policy, released(1, 2, 3))).toMatchObject({
+      verdict: 'pass',
+      rules: [{ status: 'observed', count: 3, since: { new: 0, fixed: 0 } }],
+    });
+    expect(since(before, policy, released(2, 4))).toMatchObject({
+      verdict: 'fail',
+      rules: [{ since: { new: 1, fixed: 2 } }],
+    });
+    const perVersion = 'rules:\n  - {id: r, on: vulnerabilities, max: 1, per: [image, image_version]}\n';
+    const [two, three] = [baseline(perVersion, vuls(1, 2)), baseline(perVersion, released(1, 2, 3))];
+    expect(since(two, perVersion, released(1, 2)).verdict).toBe('pass');
+    expect(since(two, perVersion, released(1, 2, 3)).verdict).toBe('fail');
+    expect(since(three, perVersion, vuls(2, 3)).verdict).toBe('pass');
+  });
+
   test('more of the same fails too', () => {
     const evaluation = since(before, policy, vuls(1, 2, 3, 3));
     expect(evaluation).toMatchObject({ verdict: 'fail', rules: [{ since: { new: 0, before: 3 }, count: 4 }] });

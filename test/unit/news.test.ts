@@ -15,10 +15,11 @@ function daily(policy: string) {
   let log: Partial<DeliveryLog> = { told: {} };
   let last: AlertOptions['last'];
   let day = 0;
-  return (vulnerabilities: readonly Finding[], changed = policy) => {
+  return (vulnerabilities: readonly Finding[], changed = policy, laterMs = 0) => {
     day++;
     const facts = { scannedAtMs: nowMs - dayMs + day };
-    const evaluation = evaluate(changed, { findings: { vulnerabilities }, facts, options: { track: true } });
+    const given = { findings: { vulnerabilities }, facts, options: { track: true } };
+    const evaluation = evaluate(changed, given, nowMs + laterMs);
     const atMs = nowMs + day * dayMs;
     alerts = advance(alerts, evaluation, undefined, atMs, { reopenWithinMs: 7 * dayMs, last });
     last = { policyDigest: evaluation.policy.digest, images: evaluation.seen?.images };
@@ -96,6 +97,25 @@ describe('what comes back', () => {
   });
 });
 
+test('what is back since waivers expired names them, and no other', () => {
+  const waived = (...ids: readonly string[]) =>
+    `max_report_age: 30d\n${none}waivers:\n${ids.map((id) => `  - {id: ${id}, rule: r, where: 'vulnerability == "A"', reason: x, owner: x, expires: 2026-11-10}\n`).join('')}`;
+  const ids = Array.from({ length: 12 }, (_, i) => `W-${i + 1}`);
+  const other = `  - {id: V-1, rule: r, where: 'vulnerability == "B"', reason: x, owner: x, expires: 2026-11-10}\n`;
+  const atMs = Date.UTC(2026, 10, 11) - nowMs;
+  const look = daily(none);
+  look([vulnerability('A')]);
+  expect(look([vulnerability('A')], waived(...ids) + other)[0]).toMatchObject({ cause: 'waived' });
+
+  const [back] = look([vulnerability('A')], waived(...ids) + other, atMs);
+
+  expect(back).toMatchObject({
+    cause: 'waiver-expired',
+    expired: { waivers: ids.slice(0, 10), omitted: 2 },
+  });
+  expect(look([vulnerability('A'), vulnerability('B')], waived(...ids) + other, atMs)[0]?.expired).toBeUndefined();
+});
+
 describe('what is over', () => {
   test('names what went, where none is allowed', () => {
     const look = daily(none);
@@ -126,6 +146,23 @@ describe('a finding that is new', () => {
     const [worse] = look([vulnerability('A'), vulnerability('B'), vulnerability('C', 'other')]);
 
     expect(origins(worse)).toEqual({ B: 'disclosed', C: 'new-image' });
+  });
+
+  test('is not one that the version before had, nor is that gone', () => {
+    const next = (...names: readonly string[]) =>
+      names.map((name) => ({ ...vulnerability(name), image_version: '2', package_version: '2' }));
+    const look = daily(none);
+    look([vulnerability('A'), vulnerability('B'), vulnerability('C')]);
+    expect(look(next('A', 'B', 'C'))).toEqual([]);
+    expect(look(next('A', 'B'))).toEqual([]);
+
+    const [worse] = look([...next('A', 'B', 'D', 'E')]);
+
+    expect(worse).toMatchObject({ cause: 'worse', before: 3, count: 4, gone: 1 });
+    expect(origins(worse)).toEqual({ D: 'disclosed', E: 'disclosed' });
+    expect(worse?.goneFindings.map(({ fields }) => fields.image_version)).toEqual(['2']);
+    const third = [...next('A', 'B', 'D', 'E'), vulnerability('F')].map((of) => ({ ...of, image_version: '3' }));
+    expect(origins(look(third)[0])).toEqual({ F: 'new-image' });
   });
 
   test('is not called disclosed at the first look, nor where it may have been there', () => {

@@ -313,6 +313,20 @@ test.each([
   expect(sectionsOf(renderSlack(alerts({ news: [item] })))[1]?.split('\n')[0]).toBe(says);
 });
 
+test('the waivers that ran out are named, as far as there is room', () => {
+  const waivers = ['W-12', '<!here>', ...Array.from({ length: 8 }, (_, i) => `${i}`.repeat(64))];
+  const item = news({ cause: 'waiver-expired', count: 1, expired: { waivers, omitted: 3 } });
+
+  const { payload } = renderSlack(alerts({ news: [item] }));
+
+  expect(sectionsOf({ payload } as SlackMessage)[1]?.split('\n')[1]).toBe(
+    `Expired: \`W-12\`, \`&lt;!here&gt;\`, \`${'0'.repeat(61)}…\`, \`${'1'.repeat(61)}…\`, \`${'2'.repeat(61)}…\` and 8 more`,
+  );
+  expect(payload.text).toContain(
+    `back since a waiver expired (W-12, &lt;!here&gt;, ${'0'.repeat(64)} and 10 more): 1 found`,
+  );
+});
+
 test.each([
   { told: changes, header: /^🔴 prod-us: 1 new, 2 back, 2 worse, 1 still there, .*, \d+ more$/u },
   { told: fixed, header: /^✅ prod-us: 2 resolved$/ },

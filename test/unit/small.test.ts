@@ -54,6 +54,11 @@ test.each([
   ['checkout-7d9c6b5f4d-x2k8p', 'checkout'],
   ['node-exporter-x2k8p', 'node-exporter'],
   ['postgres-0', 'postgres-0'],
+  ['postgres-29385941', 'postgres-29385941'],
+  ['agent-29385941-x2k8p', 'agent'],
+  ['agent-1763942400-x2k8p', 'agent'],
+  ['agent-2024-x2k8p', 'agent-2024'],
+  ['web-7d9c6b5f4d-29385941-x2k8p', 'web-7d9c6b5f4d'],
   ['web', 'web'],
   [undefined, undefined],
 ])('the pod %j belongs to %j', (pod, name) => {

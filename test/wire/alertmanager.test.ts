@@ -185,7 +185,9 @@ describe.skipIf(binary === undefined)('a real Alertmanager', () => {
         await post({ ...told, source: name, atMs: nowMs });
 
         if (told.about !== 'alerts') return;
-        const fires = told.news.filter(({ cause }) => !['resolved', 'waived', 'policy-changed'].includes(cause));
+        const fires = told.news.filter(
+          ({ cause }) => !['resolved', 'waived', 'regrouped', 'policy-changed'].includes(cause),
+        );
         const shown = await firing(name);
         expect(shown.map(({ labels }) => labels.fingerprint).sort()).toEqual(
           fires.map(({ fingerprint }) => fingerprint).sort(),

@@ -2,7 +2,7 @@ import type { AlertNews, ClusterNews } from '../notice.ts';
 import { alertnames, clusterLabels, type Entry, findingLines, reasonLines, ruleLabels } from './alertmanager-parts.ts';
 import { plainText, withColon } from './escape.ts';
 import { fitLines } from './fit-lines.ts';
-import { ageOf, cameIn, causeOf, goneWord, hasReasons, isOver, kindOf, numbersOf } from './news-words.ts';
+import { ageOf, cameIn, causeOf, expiredOf, goneWord, hasReasons, isOver, kindOf, numbersOf } from './news-words.ts';
 import { clusterOf, describe, isoTime, quantity, spell } from './words.ts';
 
 /** What became of one alert. */
@@ -20,6 +20,7 @@ export function newsEntry(item: AlertNews, told: ClusterNews, atMs: number): Ent
       cause,
       ...(hasReasons(item) ? {} : numbers(item)),
       since: isoTime(sinceMs) ?? '',
+      expired_waivers: expiredOf(item, 300, (id) => plainText(id, 64)),
       held: plainText(item.held ?? '', 300),
       message: plainText(item.message ?? '', 300),
       policy: plainText(told.policy, 100),

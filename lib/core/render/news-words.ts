@@ -4,7 +4,7 @@ import { type OwnKind, ownKinds } from '../evaluation.ts';
 import type { AlertNews, ClusterNews } from '../notice.ts';
 import { type RuleSeverity, ruleSeverities } from '../severity.ts';
 import { fitLines } from './fit-lines.ts';
-import { quantity } from './words.ts';
+import { plural, quantity } from './words.ts';
 
 /** What an alert is about: a broken rule, a cluster that cannot be judged, or something of our own. */
 export type AlertKind = 'violation' | 'undetermined' | OwnKind;
@@ -25,7 +25,7 @@ export function hasReasons({ rule }: Pick<AlertNews, 'rule'>): boolean {
 }
 
 export function isOver(cause: Cause): boolean {
-  return cause === 'resolved' || cause === 'waived' || cause === 'policy-changed';
+  return cause === 'resolved' || cause === 'waived' || cause === 'regrouped' || cause === 'policy-changed';
 }
 
 /** Only what is resolved is called so: what is waived, or not asked for, is still there. */
@@ -40,6 +40,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'resolved',
     waived: 'waived',
     'policy-changed': 'the policy does not ask for it any more',
+    regrouped: 'its groups are told one by one again',
   },
   undetermined: {
     new: 'cannot be judged',
@@ -51,6 +52,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'can be judged again',
     waived: 'need not be judged any more',
     'policy-changed': 'need not be judged any more',
+    regrouped: 'need not be judged any more',
   },
   'receiver-failing': {
     new: 'takes no messages',
@@ -62,6 +64,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'takes messages again',
     waived: 'need not take messages any more',
     'policy-changed': 'need not take messages any more',
+    regrouped: 'need not take messages any more',
   },
   'message-refused': {
     new: 'arrived in plain words only',
@@ -73,6 +76,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'arrive as they should again',
     waived: 'need not arrive any more',
     'policy-changed': 'need not arrive any more',
+    regrouped: 'need not arrive any more',
   },
   'message-given-up': {
     new: 'were not taken, and are given up',
@@ -84,6 +88,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'are sent or discarded',
     waived: 'are sent or discarded',
     'policy-changed': 'are sent or discarded',
+    regrouped: 'are sent or discarded',
   },
   'memory-unreadable': {
     new: 'cannot be read or written',
@@ -95,6 +100,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'can be read and written again',
     waived: 'can be read and written again',
     'policy-changed': 'can be read and written again',
+    regrouped: 'can be read and written again',
   },
   'gate-bypassed': {
     new: 'let a deploy through undetermined',
@@ -106,6 +112,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'has let nothing more through undetermined',
     waived: 'has let nothing more through undetermined',
     'policy-changed': 'has let nothing more through undetermined',
+    regrouped: 'has let nothing more through undetermined',
   },
   'source-poisoned': {
     new: 'cannot be scanned, and is given up',
@@ -117,6 +124,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'is out of the dead-letter queue',
     waived: 'is out of the dead-letter queue',
     'policy-changed': 'is out of the dead-letter queue',
+    regrouped: 'is out of the dead-letter queue',
   },
   'silence-ending': {
     new: 'ends soon',
@@ -128,10 +136,12 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     resolved: 'has ended',
     waived: 'has ended',
     'policy-changed': 'has ended',
+    regrouped: 'has ended',
   },
 };
 
-export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons'>): string {
+export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons' | 'isOfRest'>): string {
+  if (item.cause === 'standing' && item.isOfRest === true) return 'was among other groups, and is told by itself';
   return causes[kindOf(item)][item.cause];
 }
 
@@ -164,6 +174,23 @@ export function goneWord({ cause, waived }: Pick<AlertNews, 'cause' | 'waived'>)
   return waived > 0 && cause !== 'resolved' ? 'gone or waived' : 'gone';
 }
 
+/** `W-1, W-2 and 3 more`, of waivers that expired; empty where none is named. At most `max` characters, 64 at least. */
+export function expiredOf({ expired }: AlertNews, max: number, spell: (id: string) => string): string {
+  const { waivers = [], omitted = 0 } = expired ?? {};
+  const total = waivers.length + omitted;
+  if (total === 0) return '';
+  const and = (rest: number) => (rest > 0 ? ` and ${quantity(rest)} more` : '');
+  let shown = 0;
+  let text = '';
+  for (const waiver of waivers) {
+    const longer = shown === 0 ? spell(waiver) : `${text}, ${spell(waiver)}`;
+    if (longer.length + and(total - shown - 1).length > max) break;
+    text = longer;
+    shown++;
+  }
+  return shown === 0 ? plural(total, 'waiver') : `${text}${and(total - shown)}`;
+}
+
 export const originWords = { 'new-image': 'image new to the report', disclosed: 'newly disclosed' } as const;
 
 /** How many findings came: those that are named and the others. */
@@ -178,6 +205,7 @@ const inBrief: readonly { readonly causes: readonly Cause[]; readonly word: stri
   { causes: ['worse'], word: 'worse' },
   { causes: ['reminder'], word: 'still there' },
   { causes: ['policy-changed'], word: 'dropped by the policy' },
+  { causes: ['regrouped'], word: 'told by group again' },
   { causes: ['waived'], word: 'waived' },
   { causes: ['resolved'], word: 'resolved' },
 ];
@@ -188,7 +216,10 @@ export function briefOf(news: readonly AlertNews[], max: number): string {
   const judged = new Map<Cause, number>();
   for (const item of news) {
     if (hasReasons(item)) others.set(causeOf(item), (others.get(causeOf(item)) ?? 0) + 1);
-    else judged.set(item.cause, (judged.get(item.cause) ?? 0) + 1);
+    else {
+      const cause = item.isOfRest === true && item.cause === 'standing' ? 'regrouped' : item.cause;
+      judged.set(cause, (judged.get(cause) ?? 0) + 1);
+    }
   }
   const parts = [
     ...[...others].map(([text, count]) => ({ text, count })),

@@ -6,6 +6,7 @@ import {
   briefOf,
   cameIn,
   causeOf,
+  expiredOf,
   goneWord,
   hasReasons,
   isOver,
@@ -78,10 +79,15 @@ function headlines({ news, standing, atMs }: Told): readonly string[] {
     (item) =>
       hasReasons(item)
         ? `${capital(causeOf(item))}${ageOf(item, atMs)}${firstReason(item)}`
-        : `${slackText(item.rule, 80)} ${causeOf(item)}${ageOf(item, atMs)}: ${numbersOf(item)}`,
+        : `${slackText(item.rule, 80)} ${causeOf(item)}${expiredText(item)}${ageOf(item, atMs)}: ${numbersOf(item)}`,
     (rest) => `and ${plural(rest, 'more change')}`,
   );
   return [...lines, ...standingLine(standing)];
+}
+
+function expiredText(item: AlertNews): string {
+  const expired = expiredOf(item, 100, (id) => slackText(id, 64));
+  return expired === '' ? '' : ` (${expired})`;
 }
 
 function firstReason({ cause, reasons }: AlertNews): string {
@@ -107,6 +113,8 @@ function itemText(item: AlertNews, atMs: number, max: number): Section {
   const head = [headOf(item, atMs)];
   const room = () => max - lengthOf(head);
   if (Object.keys(group).length > 0) head.push(`For ${groupText(group)}`);
+  const expired = expiredOf(item, Math.min(250, Math.max(room() - 170, 64)), (id) => slackCode(id, 64));
+  if (expired !== '') head.push(`Expired: ${expired}`);
   if (held !== undefined) head.push(`Still as it was: ${slackText(held, Math.min(300, Math.max(room() - 160, 30)))}`);
   if (message && room() > 600) head.push(`Policy: ${slackText(message, 200)}`);
 

@@ -91,6 +91,10 @@ function alertEntry(item: AlertNews): AlertEntry {
     waived,
     before: before ?? null,
     ...(item.risen !== undefined && { risen: item.risen }),
+    ...(item.expired !== undefined && {
+      expired_waivers: item.expired.waivers.slice(0, 10).map((id) => shortName(id, 64)),
+      expired_waivers_omitted: item.expired.omitted + Math.max(0, item.expired.waivers.length - 10),
+    }),
     since: isoTime(item.sinceMs),
     over_at: isoTime(item.overMs),
     held: item.held === undefined ? null : shortName(item.held),

@@ -77,6 +77,7 @@ export const AlertEntry = z
         'resolved',
         'waived',
         'policy-changed',
+        'regrouped',
         'reminder',
       ])
       .check(is('why it is told')),
@@ -93,6 +94,10 @@ export const AlertEntry = z
     risen: z
       .optional(z.strictObject({ from: z.string(), to: z.string() }))
       .check(is('a finding is of a higher severity than was told')),
+    expired_waivers: z.optional(
+      z.array(z.string()).check(is('of cause waiver-expired: ids of the waivers, those that expired last first')),
+    ),
+    expired_waivers_omitted: z.optional(Count.check(is('waivers that expired beyond those'))),
     since: Time.check(is('when it began to fire')),
     over_at: Time,
     held: z.nullable(z.string()).check(is('why the newest report does not tell whether it still stands')),

@@ -193,7 +193,7 @@ async function live({ source, row }: Found, judging: Judging): Promise<Evaluatio
   const key = evaluationKey(source.name, row, policy, nowMs, options);
   const work = async () => {
     const made = await judgeNow();
-    return kept(made, signal?.aborted ? 0 : edges.freshMs, options.track === 'baseline');
+    return kept(made, row, signal?.aborted ? 0 : edges.freshMs, options.track === 'baseline');
   };
   let found: Evaluation;
   try {
@@ -254,7 +254,7 @@ async function remember(
   if (isKept) {
     // Compared with itself from now on: whoever asks again gets what was found now.
     const next = optionsOf(request, { ...previous, baseline });
-    const { value } = kept({ ...evaluation, evaluatedAtMs: nowMs }, 0);
+    const { value } = kept({ ...evaluation, evaluatedAtMs: nowMs }, row, 0);
     if (!first) await edges.shared.leave(evaluationKey(source.name, row, policy, nowMs, next), { value, freshMs: 0 });
   }
   if (!first) return evaluation;

@@ -268,7 +268,7 @@ class Run {
           continue;
         }
         const keep = (of: ClusterRow, evaluation: Evaluation) =>
-          this.#edges.shared.leave(evaluationKey(source.name, of, source.policy, this.#nowMs), kept(evaluation, 0));
+          this.#edges.shared.leave(evaluationKey(source.name, of, source.policy, this.#nowMs), kept(evaluation, of, 0));
         const followed = await follow(source.reports, row, judge, { ...this.#edges, keep }, this.#signal);
         this.#looked(source, followed);
         this.#outbox.tell(source.name, followed, source.policy);

@@ -69,6 +69,14 @@ function rescan(name: string, atMs: number, change: (report: WireReport) => Part
   });
 }
 
+/** What the list says of when the reports were made. */
+function listAt(scan_time: number): void {
+  world.hss.clusters = world.hss.clusters.map((cluster) => ({
+    ...cluster,
+    reports: cluster.reports.slice(-1).map((one) => ({ ...one, row: { scan_time } })),
+  }));
+}
+
 describe('fifty pipelines that ask at once', () => {
   test('cost one list call and one report call, in one instance', async () => {
     const app = await open();
@@ -195,6 +203,57 @@ describe('what was found before', () => {
     world.hss.fail({ kind: 'empty' }, { api: 'report' });
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('undetermined');
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+  });
+
+  test('is never an older report than the row tells of, and the next question asks again', async () => {
+    const app = await open({ freshMs: 0 });
+    rescan('prod-us', worldNowMs - 1000, () => ({ local_image_vul_list: [], local_image_vul_num: 0 }));
+    world.hss.fail({ kind: 'stale', ageMs: 20 * hourMs }, { api: 'report' });
+    const first = await app.gate({ cluster: 'prod-us' }, worldNowMs);
+    expect(first.verdict).toBe('undetermined');
+    expect(first.reasons).toMatchObject([{ kind: 'report-unreadable' }]);
+    const message = first.reasons[0]?.message ?? '';
+    for (const ms of [worldNowMs - 1000, worldNowMs - 1000 - 20 * hourMs])
+      expect(message).toContain(new Date(ms).toISOString());
+    expect(await app.gate({ cluster: 'prod-us' }, worldNowMs)).toMatchObject({
+      verdict: 'fail',
+      report: { scannedAtMs: worldNowMs - 1000 },
+    });
+    expect(calls(world.hss, 'report')).toBe(2);
+  });
+
+  test('is no older report for a scan either: it ends no alert, and the next scan looks again', async () => {
+    const app = await open({ freshMs: 0 });
+    expect((await app.scan(worldNowMs)).alerts.firing).toBe(6);
+    const clean = { local_image_vul_list: [], local_image_vul_num: 0 };
+    rescan('prod-us', worldNowMs + 1000, () => clean);
+    world.hss.fail({ kind: 'stale', ageMs: hourMs }, { api: 'report' });
+    const second = await app.scan(worldNowMs + 2000);
+    expect(second).toMatchObject({ verdicts: { pass: 2, fail: 1, undetermined: 2 } });
+    expect(second.alerts.firing + second.alerts.held).toBeGreaterThanOrEqual(6);
+    const third = await app.scan(worldNowMs + 3000);
+    expect(third.verdicts).toMatchObject({ fail: 2, undetermined: 1 });
+  });
+
+  test('is a newer report than the row tells of, and is not kept for that row', async () => {
+    const app = await open({ freshMs: 0 });
+    listAt(worldNowMs - 9 * hourMs);
+    for (let i = 1; i <= 2; i++) {
+      const { verdict, report } = await app.gate({ cluster: 'prod-eu' }, worldNowMs);
+      expect([verdict, report.scannedAtMs]).toEqual(['pass', worldNowMs - 3 * hourMs]);
+      expect(calls(world.hss, 'report')).toBe(i);
+    }
+  });
+
+  test.each([
+    ['in seconds', (ms: number) => ms / 1000],
+    ['cut to seconds', (ms: number) => ms - (ms % 1000)],
+  ])('is one whose row gives the same time %s', async (_unit, of) => {
+    const app = await open({ freshMs: 0 });
+    rescan('prod-eu', worldNowMs - 1234);
+    listAt(Math.floor(of(worldNowMs - 1234)));
+    for (let i = 0; i < 2; i++) expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+    expect(calls(world.hss, 'report')).toBe(1);
   });
 
   test('is judged anew when a waiver that counted has expired', async () => {

@@ -151,6 +151,8 @@ export class EvaluationFold {
     const { result } = one;
     const known = this.#since?.rules.get(result.id);
     if (known === undefined) return one;
+    // Nobody accepted what a waiver covers beyond what it was granted for.
+    if ((this.#rules[i] as RuleFold).waivers.overBroad.length > 0) return one;
     const isBroken = result.status === 'fail' || result.status === 'warn' || result.status === 'observed';
     const isListed = result.evidence === 'listed';
     // What is not listed cannot be told from what was there.

@@ -143,6 +143,16 @@ describe('against a baseline', () => {
     });
   });
 
+  test.each([0, 10])('a rule with a waiver that covers too much is not eased, at max: %j', (max) => {
+    const plain = `rules:\n  - {id: r, on: vulnerabilities, max: ${max}}\n`;
+    const waived = `${plain}waivers:\n  - {id: W, rule: r, reason: x, owner: y, expires: 2027-01-01, max_findings: 1}\n`;
+    for (const text of [plain, waived]) {
+      const evaluation = since(baseline(text, vuls(1, 2, 3)), waived, vuls(1, 2, 3));
+      expect(evaluation).toMatchObject({ verdict: 'fail', rules: [{ status: 'fail', count: 3 }] });
+      expect(evaluation.rules[0]?.since).toBeUndefined();
+    }
+  });
+
   test('a rule fails if, and only if, something that breaks it is new or there is more of it', () => {
     const numbers = fc.array(fc.record({ n: fc.integer({ min: 1, max: 6 }), image: fc.constantFrom('a', 'b', 'c') }), {
       maxLength: 12,

@@ -66,10 +66,17 @@ export function undetermined(
   return new EvaluationFold(policy, nowMs, options).finish({ ...known, cluster, problems });
 }
 
-/** Which images there are is told by the vulnerabilities, whatever the rules are about. */
+/**
+ * Which images there are is told by the vulnerabilities, whatever the rules are about, and what the count of baselines should
+ * be by those that failed.
+ */
 function kindsOf({ policy, options }: Judge): ReadonlySet<FindingKind> {
   const ofImages: FindingKind[] = options?.images === undefined ? [] : ['vulnerabilities'];
-  return new Set([...policy.rules.map((rule) => rule.on), ...ofImages]);
+  const asksForBaselines = policy.rules.some(
+    ({ on, where }) => on === 'cluster' && where?.fields.has('baseline_risks'),
+  );
+  const ofBaselines: FindingKind[] = asksForBaselines ? ['baseline_checks'] : [];
+  return new Set([...policy.rules.map((rule) => rule.on), ...ofImages, ...ofBaselines]);
 }
 
 function subjectOf({ facts, digest, problem }: ReadReport) {

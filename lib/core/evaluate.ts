@@ -15,7 +15,7 @@ import { keptIdentities } from './identities.ts';
 import { ImageVersions } from './image-versions.ts';
 import { ImageFilter, type ImagePattern } from './images.ts';
 import type { Policy } from './policy/parse.ts';
-import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
+import { deficit, type Reconciled, reconcile, surplus, understated } from './reconcile.ts';
 import { mostChanges, wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
 import { staleness } from './retime.ts';
@@ -116,10 +116,14 @@ export class EvaluationFold {
     const clusterName = subject.cluster.name ?? facts?.clusterName ?? '';
     const stranger =
       this.#options.baseline && strangerTo(this.#options.baseline, { clusterId, clusterName, scannedAtMs });
-    const judged = stranger === undefined ? plain.map((one, i) => this.#ratcheted(one, i, clusterId)) : plain;
+    const judged =
+      stranger === undefined ? plain.map((one, i) => this.#ratcheted(one, i, clusterId, whole.length === 0)) : plain;
     const rules = judged.map(({ result }) => result);
     const way = this.#wayToGreen(rules);
-    const reasons = [...whole, ...mergeReasons(judged.filter(isDecisive).flatMap(({ doubts }) => doubts))];
+    const reasons = [
+      ...whole,
+      ...mergeReasons(judged.filter((one) => this.#isDecisive(one)).flatMap(({ doubts }) => doubts)),
+    ];
     return {
       verdict: verdictOf(rules, reasons, this.#options.strict === true),
       cluster: {
@@ -146,8 +150,11 @@ export class EvaluationFold {
     };
   }
 
-  /** A rule that is broken only as it was is observed, and does not stop a deploy. */
-  #ratcheted(one: Judged, i: number, clusterId: string): Judged {
+  /**
+   * A rule that is broken only as it was is observed, and does not stop a deploy.
+   * @param suffices the report as a whole is not in doubt: what is not in it is fixed
+   */
+  #ratcheted(one: Judged, i: number, clusterId: string, suffices: boolean): Judged {
     const { result } = one;
     const known = this.#since?.rules.get(result.id);
     if (known === undefined) return one;
@@ -159,7 +166,7 @@ export class EvaluationFold {
     if (isBroken && !isListed) return one;
     const { isWorse, findings, fixed, ...found } = (this.#rules[i] as RuleFold).compare(clusterId, known);
     const isNews = found.new > 0 || isWorse;
-    const tellsFixed = this.#since?.tellsFixed === true && result.status !== 'undetermined' && one.doubts.length === 0;
+    const tellsFixed = this.#since?.tellsFixed === true && suffices && one.doubts.length === 0;
     const since = { new: found.new, fixed: tellsFixed ? fixed : 0, before: known.count };
     const shown = isBroken && isNews ? findings : result.findings;
     // What is not listed may be new.
@@ -223,19 +230,19 @@ export class EvaluationFold {
   #clusterDoubts(fold: RuleFold, facts: ReportFacts): Reason[] {
     const reasons: Reason[] = [];
     for (const field of fold.rule.where?.fields ?? []) {
-      if (field in clusterCounts && clusterCounts[field]?.(facts) === undefined) {
+      const counted = Object.hasOwn(clusterCounts, field) ? clusterCounts[field] : undefined;
+      if (counted === undefined) continue;
+      if (counted.of(facts) === undefined) {
         reasons.push({
           kind: 'count-missing',
           message: `the report does not state the count ${field}`,
           rules: [fold.rule.id],
         });
       }
-      const understated = (listNames as readonly string[]).includes(field)
-        ? surplus(field as ListName, facts)
-        : undefined;
-      if (understated !== undefined && this.#policy.reconcile === 'strict') {
-        reasons.push({ kind: 'count-mismatch', message: understated, list: field as ListName, rules: [fold.rule.id] });
-      }
+      const { list } = counted;
+      const message = list === undefined ? undefined : understated(list, facts);
+      if (message !== undefined && this.#policy.reconcile === 'strict')
+        reasons.push({ kind: 'count-mismatch', message, list: list as ListName, rules: [fold.rule.id] });
     }
     return reasons;
   }
@@ -282,7 +289,7 @@ export class EvaluationFold {
     for (const one of judged) {
       if (one.relaxed !== undefined)
         add({ message: `${one.relaxed}; accepted by reconcile: ${this.#policy.reconcile}` });
-      if (!isDecisive(one))
+      if (!this.#isDecisive(one))
         for (const { message, list } of one.doubts) add({ message, ...(list !== undefined && { list }) });
     }
     const read = new Set(this.#policy.rules.map((rule) => listOf(rule.on)));
@@ -298,6 +305,14 @@ export class EvaluationFold {
     return notes;
   }
 
+  /**
+   * A doubt decides nothing where the rule fails the verdict all the same, or never can. One that is broken and only warns
+   * is as doubtful as it was: a finding more makes nothing better.
+   */
+  #isDecisive({ result }: Judged): boolean {
+    return result.enforce !== 'observe' && !stops(result.status, this.#options.strict === true);
+  }
+
   #waivers(): WaiverResult[] {
     const results = new Map(this.#rules.flatMap((fold) => fold.waivers.results()).map((result) => [result.id, result]));
     return this.#policy.waivers.flatMap((waiver) => results.get(waiver.id) ?? []);
@@ -309,11 +324,6 @@ interface Judged {
   /** What keeps the rule from being a pass. */
   readonly doubts: readonly Reason[];
   readonly relaxed: string | undefined;
-}
-
-/** A doubt decides nothing where the rule is broken all the same, or only observes. */
-function isDecisive({ result }: Judged): boolean {
-  return result.status === 'undetermined' && result.enforce !== 'observe';
 }
 
 /** No report and no reason why: whoever asked forgot to look. */
@@ -370,17 +380,27 @@ function mergeReasons(reasons: readonly Reason[]): Reason[] {
   return [...merged.values()];
 }
 
-const clusterCounts: Readonly<Record<string, (facts: ReportFacts) => number | undefined>> = {
-  vulnerabilities: (facts) => facts.lists.vulnerabilities.reported,
-  baseline_risks: (facts) => facts.lists.baseline_checks.reported,
-  privileged_containers: (facts) => facts.lists.privileged_containers.reported,
-  pods: (facts) => facts.pods,
-  hosts: (facts) => facts.hosts,
-  containers: (facts) => facts.containers,
-  ports: (facts) => facts.lists.ports.reported,
-  processes: (facts) => facts.lists.processes.reported,
-  packages: (facts) => facts.lists.packages.reported,
+/** The counts that a rule on the cluster may ask for, and the list that each of them counts. */
+const clusterCounts: Readonly<Record<string, ClusterCount>> = {
+  vulnerabilities: ofList('vulnerabilities'),
+  baseline_risks: ofList('baseline_checks'),
+  privileged_containers: ofList('privileged_containers'),
+  pods: { of: (facts) => facts.pods },
+  hosts: { of: (facts) => facts.hosts },
+  containers: { of: (facts) => facts.containers },
+  ports: ofList('ports'),
+  processes: ofList('processes'),
+  packages: ofList('packages'),
 };
+
+interface ClusterCount {
+  readonly of: (facts: ReportFacts) => number | undefined;
+  readonly list?: ListName;
+}
+
+function ofList(list: ListName): ClusterCount {
+  return { of: (facts) => facts.lists[list].reported, list };
+}
 
 function clusterFinding(subject: Subject, facts: ReportFacts): Finding {
   return {
@@ -388,7 +408,7 @@ function clusterFinding(subject: Subject, facts: ReportFacts): Finding {
     id: subject.cluster.id ?? facts.clusterId,
     category: subject.cluster.category ?? facts.category,
     scanned_at: facts.scannedAtMs,
-    ...Object.fromEntries(Object.entries(clusterCounts).map(([field, of]) => [field, of(facts)])),
+    ...Object.fromEntries(Object.entries(clusterCounts).map(([field, { of }]) => [field, of(facts)])),
   };
 }
 

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Baseline, baselineOf, parseBaseline, renderBaseline } from '../../lib/core/baseline.ts';
 import type { Evaluation } from '../../lib/core/evaluation.ts';
+import { parseImagePattern } from '../../lib/core/images.ts';
 import type { ReportFacts } from '../../lib/core/report.ts';
-import { evaluate, type Findings, nowMs, policyOf } from '../support/evaluate.ts';
+import { anyAge, retime } from '../../lib/core/retime.ts';
+import { evaluate, type Findings, type Given, nowMs, policyOf } from '../support/evaluate.ts';
 
 const policy = 'rules:\n  - {id: r, on: vulnerabilities, min_severity: High, max: 0}\n';
 const digest = `sha256:${'ab'.repeat(32)}`;
@@ -102,6 +104,36 @@ describe('against a baseline', () => {
     });
     expect(evaluation.verdict).not.toBe('pass');
     expect(evaluation.rules[0]?.since?.fixed ?? 0).toBe(0);
+  });
+
+  test.each<{ why: string; given: Given }>([
+    {
+      why: 'breaks off',
+      given: { subject: { digest, problems: [{ kind: 'report-truncated', message: 'it breaks off' }] } },
+    },
+    { why: 'is too old', given: { options: { baseline: before, maxReportAgeMs: 1 } } },
+    { why: 'does not say of when it is', given: { facts: { scannedAtMs: nowMs + 86_400_000 } } },
+    { why: 'does not know an image', given: { options: { baseline: before, images: [parseImagePattern('no/such')] } } },
+  ])('nothing is called fixed by a report that $why, though what is new fails', ({ given }) => {
+    const evaluation = evaluate(policy, {
+      findings: vuls(1, 4),
+      subject: { digest },
+      options: { baseline: before },
+      ...given,
+    });
+    expect(evaluation.verdict).not.toBe('pass');
+    expect(evaluation.rules[0]?.since?.fixed).toBe(0);
+  });
+
+  test('nothing is called fixed once the report has grown too old', () => {
+    const fresh = evaluate(policy, {
+      findings: vuls(1, 4),
+      subject: { digest },
+      options: { baseline: before, maxReportAgeMs: anyAge },
+    });
+    expect(fresh.rules[0]).toMatchObject({ status: 'fail', since: { fixed: 2 } });
+    const old = retime(fresh, policyOf(policy), nowMs + 40 * 86_400_000, {});
+    expect(old?.rules[0]).toMatchObject({ status: 'fail', since: { new: 1, fixed: 0 } });
   });
 
   test.each([

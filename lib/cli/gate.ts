@@ -25,7 +25,8 @@ portcullis gate --url URL --cluster NAME         the same, by its function URL
   --image NAME      judge vulnerabilities of this image alone, such as registry/app:1.2.3 or team/*;
                     any number of times
   --baseline FILE   only what is new or worse since then fails; previous: since the last result that passed
-  --write-baseline FILE  keep what is wrong now, to compare with later
+                    or was accepted
+  --write-baseline FILE  keep what is wrong now, to compare with later; previous: accept it in the state
   --format NAME     what goes to standard output: ${formatNames.slice(0, 5).join(', ')},
                     ${formatNames.slice(5).join(', ')}; default: table
   --out FORMAT=FILE write another format to a file; any number of times
@@ -77,7 +78,7 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   for (const [i, { file }] of outs.entries()) {
     await write('--out', file, renderOuts[i]?.(evaluation, { colour: false, columns: 100, policyFile }) ?? '');
   }
-  const baselineFile = values['write-baseline'];
+  const [[, baselineFile] = []] = baselineOut(values);
   if (baselineFile !== undefined) {
     const baseline = baselineOf(evaluation, rules ?? [], values.image);
     if (baseline === undefined)
@@ -93,8 +94,8 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   return exitCodes[evaluation.verdict];
 }
 
-function baselineOut(values: GateValues): (readonly [string, string])[] {
-  return values['write-baseline'] === undefined ? [] : [['--write-baseline', values['write-baseline']]];
+function baselineOut({ 'write-baseline': file }: GateValues): (readonly [string, string])[] {
+  return file === undefined || file === 'previous' ? [] : [['--write-baseline', file]];
 }
 
 /** Before anything is judged, so that a verdict is never lost for want of a folder. @throws {InputError} */
@@ -154,7 +155,8 @@ async function judge(values: GateValues, nowMs: number, terminal: Terminal): Pro
     maxReportAgeMs: durationOption('--max-age', values['max-age']),
     strict: values.strict,
     letUndetermined: letThrough === 'pass',
-    forBaseline: values['write-baseline'] !== undefined,
+    forBaseline: baselineOut(values).length > 0,
+    writePrevious: values['write-baseline'] === 'previous',
   };
   if (name !== undefined || url !== undefined) return askRemote(values, common, nowMs, terminal);
   refuse(values, 'without --function or --url', ['region', 'qualifier']);

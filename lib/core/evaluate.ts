@@ -357,7 +357,7 @@ function trackingOf(rule: string, options: EvaluateOptions, since: Comparable | 
   return { known: options.known?.get(rule), keep: keptIdentities, named: namedFindings, isForBaseline: false };
 }
 
-function baselineFacts({ report }: Baseline): NonNullable<Evaluation['baseline']> {
+function baselineFacts({ report }: Baseline) {
   return { reportId: report.id, scannedAtMs: Date.parse(report.scanned_at), digest: report.digest };
 }
 

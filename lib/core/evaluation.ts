@@ -193,8 +193,8 @@ export interface Evaluation {
     readonly digest: string;
   };
   readonly policy: { readonly name: string; readonly digest: string };
-  /** The report that it was compared with, if it was. */
-  readonly baseline?: { readonly reportId: string; readonly scannedAtMs: number; readonly digest: string };
+  /** The report that it was compared with, if it was to be; `none`: there was nothing to compare it with. */
+  readonly baseline?: { readonly reportId: string; readonly scannedAtMs: number; readonly digest: string } | 'none';
   readonly evaluatedAtMs: number;
   /** HSS could not be asked, for this reason: the answer is one that was worked out then. */
   readonly stored?: { readonly atMs: number; readonly reason: Reason };

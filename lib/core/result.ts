@@ -92,7 +92,9 @@ const ResultFile = z.object({
     digest: z.string(),
   }),
   policy: z.object({ name: z.string(), digest: z.string() }),
-  baseline: z.optional(z.object({ report: z.object({ id: z.string(), scanned_at: Time, digest: z.string() }) })),
+  baseline: z.optional(
+    z.object({ report: z.nullable(z.object({ id: z.string(), scanned_at: Time, digest: z.string() })) }),
+  ),
   evaluated_at: Time,
   source: z.optional(z.literal('stored')),
   stored_age_seconds: z.optional(Count),
@@ -136,11 +138,9 @@ function evaluationOf(result: z.infer<typeof ResultFile>): Evaluation {
     },
     policy: result.policy,
     ...(baseline && {
-      baseline: {
-        reportId: baseline.report.id,
-        scannedAtMs: baseline.report.scanned_at,
-        digest: baseline.report.digest,
-      },
+      baseline: baseline.report
+        ? { reportId: baseline.report.id, scannedAtMs: baseline.report.scanned_at, digest: baseline.report.digest }
+        : ('none' as const),
     }),
     evaluatedAtMs: result.evaluated_at,
     ...(result.source && {

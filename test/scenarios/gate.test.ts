@@ -475,8 +475,23 @@ describe('a baseline', () => {
     expect(existsSync(none)).toBe(false);
   });
 
+  test('of the previous result is written where that is asked for, and lets through what it knows', async () => {
+    const ask = (...more: string[]) => world.run(['gate', '--cluster', 'prod-us', ...more]);
+    for (let i = 0; i < 2; i++) expect((await ask('--baseline', 'previous')).code).toBe(1);
+    expect((await ask('--write-baseline', 'previous')).code).toBe(1);
+    expect((await ask('--baseline', 'previous')).code).toBe(0);
+    expect(existsSync('previous')).toBe(false);
+    const forgetful = { env: { PORTCULLIS_STATE: 'memory:' } };
+    const refused = await world.run(['gate', '--cluster', 'prod-us', '--write-baseline', 'previous'], forgetful);
+    expect(refused).toMatchObject({ code: 3, stdout: '' });
+  });
+
   test.each([
     [['--baseline', 'previous'], '--baseline previous: nothing is remembered of a report at hand; name a file'],
+    [
+      ['--write-baseline', 'previous'],
+      '--write-baseline previous: nothing is remembered of a report at hand; name a file',
+    ],
     [['--baseline', 'nowhere.json'], '--baseline nowhere.json: cannot be read (ENOENT)'],
     [['--baseline', example], `baseline ${example}: version is not as gate --write-baseline writes it`],
   ])('%s is refused', async (more, says) => {

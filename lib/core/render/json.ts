@@ -84,7 +84,9 @@ function ruleEntry(rule: RuleResult) {
   };
 }
 
-function baselineEntry({ reportId, scannedAtMs, digest }: NonNullable<Evaluation['baseline']>) {
+function baselineEntry(baseline: NonNullable<Evaluation['baseline']>) {
+  if (baseline === 'none') return { report: null };
+  const { reportId, scannedAtMs, digest } = baseline;
   return { report: { id: reportId, scanned_at: isoTime(scannedAtMs), digest } };
 }
 

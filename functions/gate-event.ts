@@ -7,7 +7,7 @@ import { terminalText } from '../lib/core/render/escape.ts';
 import { hint } from '../lib/core/suggest.ts';
 
 const Fields = z.strictObject({
-  cluster: z.string().check(z.minLength(1), z.maxLength(256)),
+  cluster: z.string().check(z.regex(/\S/), z.maxLength(256)),
   source: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
   policy: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
   images: z.optional(

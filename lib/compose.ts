@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
 import type { OwedTarget } from './app/outbox.ts';
@@ -108,6 +109,15 @@ export async function loadConfig(path: string): Promise<Config> {
   const { config, issues } = parseConfig(text, path);
   if (config === undefined) throw new InputError(`invalid config\n${issues.map(formatIssue).join('\n')}`);
   return config;
+}
+
+/** All files that are read by a config: policies, secrets, and the state, which is written too. */
+export function filesOf(config: Config, env: World['env']): string[] {
+  const secrets = [...JSON.stringify(config).matchAll(/"file:\/\/(\/[^#"]+)/g)].map(([, path = '']) => path);
+  const [, database] = /^sqlite:(.+)$/s.exec(stateOf(config, env)) ?? [];
+  const state = database === undefined ? [] : ['', '-wal', '-shm', '-journal'].map((end) => `${database}${end}`);
+  const policies = config.sources.map(({ policy }) => policy);
+  return [...policies, ...secrets, ...state].map((path) => resolve(config.folder, path));
 }
 
 /** Judge a report at hand, without any config. */

@@ -83,6 +83,8 @@ async function answer(
   nowMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Evaluation> {
+  // A variable that is not set must not be let through as a cluster that is not there.
+  if (request.cluster.trim() === '') throw new InputError('cluster: has to be the name or id of a cluster');
   const sources = chooseSources(request.source, edges.sources);
   const policyOf = policyChooser(request.policy, edges.sources);
   const listed = await Promise.all(sources.map((source) => list(source, edges, signal)));

@@ -1,13 +1,13 @@
-import { access, constants, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { baselineOf, parseBaseline, renderBaseline } from '../core/baseline.ts';
 import { InputError } from '../core/errors.ts';
 import { exitCodes } from '../core/evaluation.ts';
 import { parseImagePattern } from '../core/images.ts';
-import { formatNames, loadFormat, parseOut } from './formats.ts';
+import { formatNames, loadFormat, type Out, parseOut, type Render } from './formats.ts';
 import { askLive, askRemote, judgeFile } from './gate-ask.ts';
 import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
+import { checkWritable, removeEarlier, removeFile, type Written, write } from './outputs.ts';
 import { columnsOf, type Terminal, wantsColour } from './terminal.ts';
 
 export const gateHelp = `portcullis gate --report FILE|- --policy FILE     verdict on a report at hand, offline
@@ -41,6 +41,54 @@ Exit code: 0 pass, 1 fail, 2 undetermined, 3 invalid input, 4 internal error.
 
 /** @returns the exit code @throws {InputError} */
 export async function gateCommand(args: readonly string[], terminal: Terminal): Promise<number> {
+  let asked: Asked;
+  try {
+    asked = await parseGate(args, terminal);
+  } catch (error) {
+    if (error instanceof InputError) await removeEarlier(args, terminal.env);
+    throw error;
+  }
+  const { values, render, outs } = asked;
+  // What an earlier run wrote must not be taken for the verdict of this one.
+  await Promise.all(outs.map(({ file }) => removeFile(file)));
+  const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
+
+  const { evaluation, policyFile, rules } = await judge(values, nowMs, terminal);
+  const colour = wantsColour(terminal.stdout, terminal.env);
+  try {
+    for (const { file, render } of outs) {
+      await write('--out', file, render(evaluation, { colour: false, columns: 100, policyFile }));
+    }
+    const [[, baselineFile] = []] = baselineOut(values);
+    if (baselineFile !== undefined) {
+      const baseline = baselineOf(evaluation, rules ?? [], values.image);
+      if (baseline === undefined)
+        terminal.stderr.write('portcullis: no baseline was written: the report does not suffice\n');
+      else await write('--write-baseline', baselineFile, renderBaseline(baseline));
+    }
+  } catch (error) {
+    // Half of what was asked for is no verdict.
+    await Promise.all(outs.map(({ file }) => removeFile(file)));
+    throw error;
+  }
+  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile }));
+  if (evaluation.isLetThrough) {
+    terminal.stderr.write(
+      `portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n`,
+    );
+    return exitCodes.pass;
+  }
+  return exitCodes[evaluation.verdict];
+}
+
+interface Asked {
+  readonly values: GateValues;
+  readonly render: Render;
+  readonly outs: readonly (Out & { readonly render: Render })[];
+}
+
+/** What is asked for, and that what is to be written can be. @throws {InputError} */
+async function parseGate(args: readonly string[], terminal: Terminal): Promise<Asked> {
   const { values, positionals } = parseOptions('gate', args, {
     report: { type: 'string' },
     policy: { type: 'string' },
@@ -66,78 +114,17 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   const render = await loadFormat(values.format ?? 'table');
   const outs = (values.out ?? []).map(parseOut);
   const renderOuts = await Promise.all(outs.map((out) => loadFormat(out.format)));
+  for (const [name, value] of Object.entries(values)) {
+    // A variable that is not set.
+    if (typeof value === 'string' && value.trim() === '') throw new InputError(`gate: --${name} is empty`);
+  }
   const written = [...outs.map(({ file }) => ['--out', file] as const), ...baselineOut(values)];
-  await checkWritable(written, [values.report, values.policy, values.config, values.baseline], values.baseline);
-  // What an earlier run wrote must not be taken for the verdict of this one.
-  await Promise.all(outs.map(({ file }) => removeFile(file)));
-  const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
-
-  const { evaluation, policyFile, rules } = await judge(values, nowMs, terminal);
-  const colour = wantsColour(terminal.stdout, terminal.env);
-  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile }));
-  for (const [i, { file }] of outs.entries()) {
-    await write('--out', file, renderOuts[i]?.(evaluation, { colour: false, columns: 100, policyFile }) ?? '');
-  }
-  const [[, baselineFile] = []] = baselineOut(values);
-  if (baselineFile !== undefined) {
-    const baseline = baselineOf(evaluation, rules ?? [], values.image);
-    if (baseline === undefined)
-      terminal.stderr.write('portcullis: no baseline was written: the report does not suffice\n');
-    else await write('--write-baseline', baselineFile, renderBaseline(baseline));
-  }
-  if (evaluation.isLetThrough) {
-    terminal.stderr.write(
-      `portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n`,
-    );
-    return exitCodes.pass;
-  }
-  return exitCodes[evaluation.verdict];
+  await checkWritable(written, values, terminal.env);
+  return { values, render, outs: outs.map((out, i) => ({ ...out, render: renderOuts[i] as Render })) };
 }
 
-function baselineOut({ 'write-baseline': file }: GateValues): (readonly [string, string])[] {
+function baselineOut({ 'write-baseline': file }: GateValues): readonly Written[] {
   return file === undefined || file === 'previous' ? [] : [['--write-baseline', file]];
-}
-
-/** Before anything is judged, so that a verdict is never lost for want of a folder. @throws {InputError} */
-async function checkWritable(
-  written: readonly (readonly [string, string])[],
-  read: readonly (string | undefined)[],
-  baseline: string | undefined,
-): Promise<void> {
-  const sources = new Set(read.flatMap((file) => (file === undefined ? [] : [resolve(file)])));
-  const seen = new Set<string>();
-  for (const [option, file] of written) {
-    const path = resolve(file);
-    // A baseline may be renewed in place.
-    const isRenewed = option === '--write-baseline' && baseline !== undefined && resolve(baseline) === path;
-    if (sources.has(path) && !isRenewed) throw new InputError(`${option} ${file}: would write over what is read`);
-    if (seen.has(path)) throw new InputError(`${option} ${file}: is written twice`);
-    seen.add(path);
-    try {
-      const there = await stat(path).catch(() => undefined);
-      if (there?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-      await access(there === undefined ? dirname(path) : path, constants.W_OK);
-    } catch (error) {
-      throw unwritable(option, file, error);
-    }
-  }
-}
-
-/** A pipe or a terminal stays. */
-async function removeFile(file: string): Promise<void> {
-  if ((await stat(file).catch(() => undefined))?.isFile()) await rm(file);
-}
-
-async function write(option: string, file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    throw unwritable(option, file, error);
-  }
-}
-
-function unwritable(option: string, file: string, error: unknown): InputError {
-  return new InputError(`${option} ${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
 }
 
 async function judge(values: GateValues, nowMs: number, terminal: Terminal): Promise<Judged> {

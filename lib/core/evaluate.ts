@@ -16,7 +16,7 @@ import { ImageVersions } from './image-versions.ts';
 import { ImageFilter, type ImagePattern } from './images.ts';
 import type { Policy } from './policy/parse.ts';
 import { deficit, type Reconciled, reconcile, surplus, understated } from './reconcile.ts';
-import { mostChanges, wayToGreen } from './remedies.ts';
+import { type Excess, mostChanges, wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
 import { staleness } from './retime.ts';
 import { RuleFold } from './rule-fold.ts';
@@ -119,11 +119,11 @@ export class EvaluationFold {
     const judged =
       stranger === undefined ? plain.map((one, i) => this.#ratcheted(one, i, clusterId, whole.length === 0)) : plain;
     const rules = judged.map(({ result }) => result);
-    const way = this.#wayToGreen(rules);
     const reasons = [
       ...whole,
       ...mergeReasons(judged.filter((one) => this.#isDecisive(one)).flatMap(({ doubts }) => doubts)),
     ];
+    const way = this.#wayToGreen(judged);
     return {
       verdict: verdictOf(rules, reasons, this.#options.strict === true),
       cluster: {
@@ -189,14 +189,32 @@ export class EvaluationFold {
     return (this.#since?.notes ?? []).map((message) => ({ message }));
   }
 
-  #wayToGreen(rules: readonly RuleResult[]): WayToGreen | undefined {
-    const excesses = this.#rules.flatMap((fold, i) => {
-      const { status, evidence, since } = rules[i] as RuleResult;
-      return stops(status, this.#options.strict === true) && evidence === 'listed'
-        ? fold.excesses(since !== undefined)
-        : [];
-    });
-    return wayToGreen(excesses);
+  /** Rules that need something else than changes are left out, and what they need is said: no step promises what is not so. */
+  #wayToGreen(judged: readonly Judged[]): WayToGreen | undefined {
+    const left: string[] = [];
+    const excesses: Excess[] = [];
+    for (const [i, { result, doubts }] of judged.entries()) {
+      const { id, status, evidence, since, count } = result;
+      if (!stops(status, this.#options.strict === true)) continue;
+      const fold = this.#rules[i] as RuleFold;
+      const { overBroad } = fold.waivers;
+      for (const { waiver, count: covered } of overBroad) {
+        left.push(
+          `rule ${id}: waiver ${waiver.id} covers ${covered} findings and was granted for ${waiver.max_findings}: it has to cover less, or be granted for more`,
+        );
+      }
+      if (overBroad.length > 0) continue;
+      if (evidence === 'reported') {
+        left.push(`rule ${id}: the report counts ${count} findings that it does not list, so no change is known`);
+        continue;
+      }
+      for (const { message } of doubts) left.push(`rule ${id}: ${message}`);
+      excesses.push(...fold.excesses(since !== undefined));
+      const known = this.#since?.rules.get(id);
+      if (since !== undefined && known !== undefined && fold.staysWorse(known))
+        left.push(`rule ${id}: what the baseline knows has become more, or worse, and has to be as it was`);
+    }
+    return wayToGreen(excesses, left);
   }
 
   /**

@@ -176,8 +176,10 @@ export interface WayToGreen {
   readonly steps: readonly Remedy[];
   /** Steps beyond those. */
   readonly omitted: number;
-  /** Violating findings, each counted for each rule that it breaks. */
+  /** Violating findings of the rules that the steps are for, each counted for each rule that it breaks. */
   readonly of: number;
+  /** What the steps do not bring about: a sentence for each rule that needs something else. */
+  readonly left?: readonly string[];
 }
 
 /** A policy applied to a report at a time. The same report, policy and time give the same evaluation. */

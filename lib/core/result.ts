@@ -102,7 +102,9 @@ const ResultFile = z.object({
   rules: z.array(RuleEntry),
   reasons: z.array(Reason),
   waivers: z.array(WaiverEntry),
-  way_to_green: z.optional(z.object({ of: Count, steps: z.array(Step), omitted: Count })),
+  way_to_green: z.optional(
+    z.object({ of: Count, steps: z.array(Step), omitted: Count, left: z.optional(z.array(z.string())) }),
+  ),
   counts: z.record(z.string(), z.object({ reported: z.nullable(Count), listed: Count })),
   notes: z.array(z.object({ message: z.string(), list: z.optional(List) })),
 });
@@ -160,6 +162,7 @@ function evaluationOf(result: z.infer<typeof ResultFile>): Evaluation {
       wayToGreen: {
         of: way.of,
         omitted: way.omitted,
+        ...(way.left && { left: way.left }),
         steps: way.steps.map((step) => defined({ ...step, subject: plain(step.subject) }) as Remedy),
       },
     }),

@@ -225,6 +225,12 @@ describe('a baseline as a file', () => {
     expect(text).toBe(renderBaseline(baseline(policy, vuls(1, 2, 3))));
     expect(text.split('\n').filter((line) => /^ +"[0-9a-f]{12}",?$/.test(line))).toHaveLength(3);
     expect(parseBaseline(text, 'b.json')).toEqual(baseline(policy, vuls(1, 2, 3)));
+    const groups = 'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n';
+    const rows = ['b', 'a', 'c'].map((image) => vul(1, image));
+    const [one, other] = [rows, [...rows].reverse()].map((vulnerabilities) =>
+      renderBaseline(baseline(groups, { vulnerabilities })),
+    );
+    expect(one).toBe(other);
   });
 
   test.each([

@@ -3,7 +3,8 @@
 # arguments. The folder that it runs in is kept, so that paths are relative to it.
 #
 #   GATE_REPORT, GATE_POLICY, GATE_CLUSTER, GATE_SOURCE, GATE_CONFIG, GATE_FUNCTION, GATE_QUALIFIER, GATE_URL, GATE_REGION,
-#   GATE_BASELINE, GATE_MAX_AGE, GATE_ON_UNDETERMINED: the options of these names; empty is as good as not there
+#   GATE_BASELINE, GATE_WRITE_BASELINE, GATE_MAX_AGE, GATE_ON_UNDETERMINED: the options of these names; empty is as good as
+#   not there
 #   GATE_IMAGES: one on each line
 #   GATE_STRICT: true or false
 #
@@ -39,6 +40,7 @@ option qualifier "${GATE_QUALIFIER:-}"
 option url "${GATE_URL:-}"
 option region "${GATE_REGION:-}"
 option baseline "${GATE_BASELINE:-}"
+option write-baseline "${GATE_WRITE_BASELINE:-}"
 option max-age "${GATE_MAX_AGE:-}"
 option on-undetermined "${GATE_ON_UNDETERMINED:-}"
 

@@ -7,7 +7,7 @@ import { terminalText } from '../lib/core/render/escape.ts';
 import { hint } from '../lib/core/suggest.ts';
 
 const Fields = z.strictObject({
-  cluster: z.string().check(z.minLength(1), z.maxLength(256)),
+  cluster: z.string().check(z.regex(/\S/), z.maxLength(256)),
   source: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
   policy: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
   images: z.optional(
@@ -16,6 +16,7 @@ const Fields = z.strictObject({
   max_age: z.optional(Duration),
   strict: z.optional(z.boolean()),
   baseline: z.optional(z.literal('previous')),
+  write_baseline: z.optional(z.literal('previous')),
   on_undetermined: z.optional(z.enum(['fail', 'pass'])),
 });
 
@@ -27,6 +28,7 @@ const meanings: Readonly<Record<string, string>> = {
   max_age: 'a duration such as 26h, 7d or 1d12h',
   strict: 'true or false',
   baseline: '"previous"',
+  write_baseline: '"previous"',
   on_undetermined: '"fail" or "pass"',
 };
 
@@ -48,7 +50,7 @@ export function parseGateEvent(event: unknown): GateRequest {
   const url = z.safeParse(UrlEvent, event);
   const parsed = z.safeParse(Fields, url.success ? fieldsOf(url.data) : event);
   if (!parsed.success) throw new InputError(parsed.error.issues.map(describe).join('\n'));
-  const { cluster, source, policy, images, max_age, strict, baseline, on_undetermined } = parsed.data;
+  const { cluster, source, policy, images, max_age, strict, baseline, write_baseline, on_undetermined } = parsed.data;
   return {
     cluster,
     source,
@@ -57,6 +59,7 @@ export function parseGateEvent(event: unknown): GateRequest {
     maxReportAgeMs: max_age,
     strict,
     baseline,
+    writePrevious: write_baseline === 'previous' ? true : undefined,
     letUndetermined: on_undetermined === 'pass',
   };
 }

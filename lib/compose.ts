@@ -117,6 +117,15 @@ export async function loadConfig(path: string): Promise<Config> {
   return config;
 }
 
+/** All files that are read by a config: policies, secrets, and the state, which is written too. */
+export function filesOf(config: Config, env: World['env']): string[] {
+  const secrets = [...JSON.stringify(config).matchAll(/"file:\/\/(\/[^#"]+)/g)].map(([, path = '']) => path);
+  const [, database] = /^sqlite:(.+)$/s.exec(stateOf(config, env)) ?? [];
+  const state = database === undefined ? [] : ['', '-wal', '-shm', '-journal'].map((end) => `${database}${end}`);
+  const policies = config.sources.map(({ policy }) => policy);
+  return [...policies, ...secrets, ...state].map((path) => resolve(config.folder, path));
+}
+
 /** Judge a report at hand, without any config. */
 export function judgeReport(body: Bytes, judge: Omit<Judge, 'readReport'>, options?: ReadOptions): Promise<Evaluation> {
   return judgeBytes(body, { ...judge, readReport: reader(options) });

@@ -27,8 +27,10 @@ export interface GateRequest {
   readonly policy?: string | undefined;
   /** Absent: all. */
   readonly images?: readonly ImagePattern[] | undefined;
-  /** What it is compared with; `previous`: how the cluster was when this was last asked, and passed. */
+  /** What it is compared with; `previous`: how the cluster was when this last passed, or was accepted. */
   readonly baseline?: Baseline | 'previous' | undefined;
+  /** Accept what is found, whatever the verdict: later questions with `baseline: previous` are compared with it. */
+  readonly writePrevious?: boolean | undefined;
   readonly maxReportAgeMs?: number | undefined;
   readonly strict?: boolean | undefined;
   /** An undetermined verdict is let through. That is written down, and the next scan tells of it. */
@@ -77,7 +79,7 @@ function noted(evaluation: Evaluation, sources: readonly WatchedSource[]): Evalu
 function usable({ store }: GateEdges): StateStore {
   if (!('unusable' in store)) return store;
   throw new InputError(
-    `${store.unusable}; letting an undetermined verdict through, and comparing with the previous result, need it`,
+    `${store.unusable}; letting an undetermined verdict through, and comparing with the previous result or keeping one, need it`,
   );
 }
 
@@ -87,6 +89,8 @@ async function answer(
   nowMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Evaluation> {
+  // A variable that is not set must not be let through as a cluster that is not there.
+  if (request.cluster.trim() === '') throw new InputError('cluster: has to be the name or id of a cluster');
   const sources = chooseSources(request.source, edges.sources);
   const policyOf = policyChooser(request.policy, edges.sources);
   // HSS need not be asked for what cannot be judged.
@@ -172,12 +176,19 @@ function nothing(
   reasons: readonly Reason[],
   judging: Judging,
 ): Evaluation {
-  return undetermined(cluster, reasons, { ...judging, options: optionsOf(judging.request, undefined) });
+  const { request } = judging;
+  return unkept(undetermined(cluster, reasons, { ...judging, options: optionsOf(request, undefined) }), request);
+}
+
+/** Whoever wanted to accept something has to hear that nothing was. */
+function unkept(evaluation: Evaluation, { writePrevious }: GateRequest): Evaluation {
+  if (writePrevious !== true) return evaluation;
+  return { ...evaluation, notes: [{ message: doesNotSuffice }, ...evaluation.notes] };
 }
 
 /** Of the age only an answer is judged: what is kept is of any age. */
 function optionsOf(
-  { images, strict, baseline, forBaseline }: GateRequest,
+  { images, strict, baseline, forBaseline, writePrevious }: GateRequest,
   previous: Previous | undefined,
 ): EvaluateOptions {
   const since = baseline === 'previous' ? previous?.baseline : baseline;
@@ -186,7 +197,7 @@ function optionsOf(
     strict,
     ...(images !== undefined && { images }),
     ...(since !== undefined && { baseline: since }),
-    ...((baseline === 'previous' || forBaseline === true) && { track: 'baseline' as const }),
+    ...((baseline === 'previous' || forBaseline === true || writePrevious === true) && { track: 'baseline' as const }),
   };
 }
 
@@ -197,11 +208,11 @@ async function live({ source, row }: Found, judging: Judging): Promise<Evaluatio
   const options = optionsOf(request, previous);
   const judgeNow = () =>
     judgeCluster(source.reports, row, { policy, nowMs, readReport: edges.readReport, options }, signal);
-  if (row.reportId === undefined) return retimed(await judgeNow(), judging);
+  if (row.reportId === undefined) return unkept(retimed(await judgeNow(), judging), request);
   const key = evaluationKey(source.name, row, policy, nowMs, options);
   const work = async () => {
     const made = await judgeNow();
-    return kept(made, signal?.aborted ? 0 : edges.freshMs, options.track === 'baseline');
+    return kept(made, row, signal?.aborted ? 0 : edges.freshMs, options.track === 'baseline');
   };
   let found: Evaluation;
   try {
@@ -231,12 +242,15 @@ async function stored({ source, row }: Found, reason: Reason, judging: Judging):
   const isUsable = answered?.reasons.every(({ kind }) => kind !== 'report-stale');
   if (known === undefined || answered === undefined || !isUsable) return nothing(cluster, [reason], judging);
   const message = `HSS could not be asked (${reason.message}): this is what was found ${formatDuration(nowMs - known.atMs)} ago`;
-  return { ...answered, stored: { atMs: known.atMs, reason }, notes: [{ message }, ...answered.notes] };
+  return unkept(
+    { ...answered, stored: { atMs: known.atMs, reason }, notes: [{ message }, ...answered.notes] },
+    request,
+  );
 }
 
 async function previousOf(source: WatchedSource, row: ClusterRow, judging: Judging): Promise<Previous | undefined> {
   const { policy, nowMs, request, edges } = judging;
-  if (request.baseline !== 'previous') return undefined;
+  if (request.baseline !== 'previous' && request.writePrevious !== true) return undefined;
   const images = (request.images ?? []).map(({ text }) => text);
   return loadPrevious(
     usable(edges),
@@ -245,7 +259,7 @@ async function previousOf(source: WatchedSource, row: ClusterRow, judging: Judgi
   );
 }
 
-/** Only what passes, or what is the first, is what later results are compared with: debt never grows unseen. */
+/** Only a pass is kept by itself, and all else only when that is asked for: debt is accepted by an act, and never unseen. */
 async function remember(
   evaluation: Evaluation,
   previous: Previous | undefined,
@@ -254,23 +268,35 @@ async function remember(
 ): Promise<Evaluation> {
   if (previous === undefined) return evaluation;
   const { policy, nowMs, request, edges } = judging;
-  const first = previous.baseline === undefined;
-  if (!first && evaluation.verdict !== 'pass') return evaluation;
+  const isFirst = previous.baseline === undefined;
+  const isWanted = request.writePrevious === true;
   const images = (request.images ?? []).map(({ text }) => text);
-  const baseline = baselineOf(evaluation, policy.rules, images);
-  const isKept = baseline !== undefined && (await keepPrevious(usable(edges), previous, baseline, nowMs));
-  if (isKept) {
+  const baseline = isWanted || evaluation.verdict === 'pass' ? baselineOf(evaluation, policy.rules, images) : undefined;
+  const isKept = baseline !== undefined && (await keepPrevious(usable(edges), previous, baseline, isWanted, nowMs));
+  if (isKept && !isFirst && !isWanted) {
     // Compared with itself from now on: whoever asks again gets what was found now.
     const next = optionsOf(request, { ...previous, baseline });
-    const { value } = kept({ ...evaluation, evaluatedAtMs: nowMs }, 0);
-    if (!first) await edges.shared.leave(evaluationKey(source.name, row, policy, nowMs, next), { value, freshMs: 0 });
+    const { value } = kept({ ...evaluation, evaluatedAtMs: nowMs }, row, 0);
+    await edges.shared.leave(evaluationKey(source.name, row, policy, nowMs, next), { value, freshMs: 0 });
   }
-  if (!first) return evaluation;
-  const message = isKept
-    ? 'there was no earlier result to compare with, so all findings count; from now on this one is it'
-    : 'there is no earlier result to compare with, so all findings count; this one cannot be it';
-  return { ...evaluation, notes: [{ message }, ...evaluation.notes] };
+  const compares = request.baseline === 'previous';
+  const messages = [
+    ...(compares && isFirst ? [isKept ? nothingYet : `${nothingYet}; ${howToAccept}`] : []),
+    ...(isKept && (isFirst || isWanted) ? ['from now on baseline: previous compares with this result'] : []),
+    ...(isWanted && !isKept ? [baseline === undefined ? doesNotSuffice : tooMany] : []),
+  ];
+  if (messages.length === 0) return evaluation;
+  return {
+    ...evaluation,
+    ...(compares && isFirst && { baseline: 'none' as const }),
+    notes: [...messages.map((message) => ({ message })), ...evaluation.notes],
+  };
 }
+
+const nothingYet = 'there is no earlier result to compare with, so all findings count';
+const howToAccept = 'to accept what stands, ask once with --write-baseline previous (write_baseline in a request)';
+const doesNotSuffice = 'this result was not kept for baseline: previous, since the report does not suffice';
+const tooMany = 'this result was not kept for baseline: previous, since it has too many findings';
 
 /** A source that could not be looked at may have a cluster of the same name: the one that passes may be the wrong one. */
 function doubted(evaluation: Evaluation, reasons: readonly Reason[]): Evaluation {

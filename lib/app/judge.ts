@@ -1,6 +1,7 @@
 import { type EvaluateOptions, EvaluationFold } from '../core/evaluate.ts';
 import type { Evaluation, Reason } from '../core/evaluation.ts';
 import type { Policy } from '../core/policy/parse.ts';
+import { isoTime } from '../core/render/words.ts';
 import type { ClusterRow, FindingKind } from '../core/report.ts';
 import { undeterminedBy } from './out-of-time.ts';
 import type { Bytes, ReadReport, ReportReader, ReportSource } from './ports.ts';
@@ -45,7 +46,7 @@ export async function judgeCluster(
       signal,
     );
     const stranger = strangerProblem(row, report);
-    // Another cluster's rows prove nothing about this one.
+    // Another cluster's rows prove nothing about this one, and what was is not what is.
     if (stranger !== undefined) return undetermined(cluster, [stranger], judge, known);
     return fold.finish({ ...known, ...subjectOf(report) });
   } catch (error) {
@@ -65,18 +66,45 @@ export function undetermined(
   return new EvaluationFold(policy, nowMs, options).finish({ ...known, cluster, problems });
 }
 
-/** Which images there are is told by the vulnerabilities, whatever the rules are about. */
+/**
+ * Which images there are is told by the vulnerabilities, whatever the rules are about, and what the count of baselines should
+ * be by those that failed.
+ */
 function kindsOf({ policy, options }: Judge): ReadonlySet<FindingKind> {
   const ofImages: FindingKind[] = options?.images === undefined ? [] : ['vulnerabilities'];
-  return new Set([...policy.rules.map((rule) => rule.on), ...ofImages]);
+  const asksForBaselines = policy.rules.some(
+    ({ on, where }) => on === 'cluster' && where?.fields.has('baseline_risks'),
+  );
+  const ofBaselines: FindingKind[] = asksForBaselines ? ['baseline_checks'] : [];
+  return new Set([...policy.rules.map((rule) => rule.on), ...ofImages, ...ofBaselines]);
 }
 
 function subjectOf({ facts, digest, problem }: ReadReport) {
   return { facts, digest, problems: problem === undefined ? [] : [problem] };
 }
 
+/** Why a body does not answer for the row that led to it. A newer one does: there may be a check since the list was made. */
 function strangerProblem(row: ClusterRow, { facts }: ReadReport): Reason | undefined {
-  if (facts.clusterId === undefined || facts.clusterId === row.clusterId) return undefined;
-  const message = `report ${row.reportId} is about another cluster than the list of reports says`;
+  if (facts.clusterId !== undefined && facts.clusterId !== row.clusterId) {
+    const message = `report ${row.reportId} is about another cluster than the list of reports says`;
+    return { kind: 'report-unreadable', message };
+  }
+  if (facts.scannedAtMs === undefined || timeOfBody(row, facts.scannedAtMs) !== 'older') return undefined;
+  const message = `report ${row.reportId} is older than the list of reports says: the list says it was scanned ${timeText(row.scannedAtMs)}, the report itself ${timeText(facts.scannedAtMs)}`;
   return { kind: 'report-unreadable', message };
+}
+
+function timeText(ms: number | undefined): string {
+  return isoTime(ms) ?? 'at no time';
+}
+
+/**
+ * Whether a body is the report that its row tells of. Neither unit is documented: a time in seconds, or cut to seconds, is
+ * the same one.
+ */
+export function timeOfBody({ scannedAtMs: listed }: ClusterRow, stated: number): 'same' | 'older' | 'newer' {
+  if (listed === undefined) return 'same';
+  const isNear = (a: number, b: number) => Math.abs(a - b) < 1000;
+  if (isNear(stated, listed) || isNear(stated * 1000, listed) || isNear(stated, listed * 1000)) return 'same';
+  return stated < listed ? 'older' : 'newer';
 }

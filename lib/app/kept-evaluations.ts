@@ -4,6 +4,7 @@ import type { Evaluation, ReasonKind, RuleResult } from '../core/evaluation.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import type { ClusterRow } from '../core/report.ts';
 import { anyAge } from '../core/retime.ts';
+import { timeOfBody } from './judge.ts';
 import type { Shareable } from './shared.ts';
 
 export function listingKey(source: string): string {
@@ -39,14 +40,22 @@ const doubtful: ReadonlySet<ReasonKind> = new Set([
 ]);
 
 /**
- * To be kept: without what alert memory asked for.
+ * To be kept as the answer for a row: without what alert memory asked for.
  * @param doubtfulFreshMs how long it stands in for another try at what could not be read
  * @param isForBaseline what a baseline is made of is kept too
  */
-export function kept(evaluation: Evaluation, doubtfulFreshMs: number, isForBaseline = false): Shareable<Evaluation> {
+export function kept(
+  evaluation: Evaluation,
+  row: ClusterRow,
+  doubtfulFreshMs: number,
+  isForBaseline = false,
+): Shareable<Evaluation> {
   const { seen: _seen, ...rest } = evaluation;
   const value = { ...rest, rules: isForBaseline ? evaluation.rules : evaluation.rules.map(withoutTracking) };
-  const isDoubtful = evaluation.reasons.some(({ kind }) => doubtful.has(kind));
+  const { scannedAtMs } = evaluation.report;
+  // The row of a newer report is on its way.
+  const isOfAnother = scannedAtMs !== undefined && timeOfBody(row, scannedAtMs) !== 'same';
+  const isDoubtful = isOfAnother || evaluation.reasons.some(({ kind }) => doubtful.has(kind));
   return { value, freshMs: isDoubtful ? doubtfulFreshMs : anyAge };
 }
 

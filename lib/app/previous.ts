@@ -1,12 +1,9 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Baseline, parseBaseline, renderBaseline } from '../core/baseline.ts';
 import { textNumber } from '../core/fingerprint.ts';
-import type { StateStore } from './state.ts';
+import { type StateStore, StoreError } from './state.ts';
 
-/**
- * What a cluster was like when a gate that compares with it (`baseline: previous`) last passed; at first, when it was
- * first asked.
- */
+/** What a cluster was like when a gate that compares with it (`baseline: previous`) last passed, or when it was accepted. */
 export interface Previous {
   readonly baseline: Baseline | undefined;
   /** Of the record; 0: there is none. */
@@ -15,6 +12,7 @@ export interface Previous {
 }
 
 const group = 'baselines';
+const mostTries = 5;
 /** What a record may hold, less what stands beside it. */
 const largestGzip = 340 * 1024;
 
@@ -37,16 +35,24 @@ export async function loadPrevious(store: StateStore, key: string, nowMs: number
   return { baseline: parseBaseline(text, 'previous'), version: record.version, key };
 }
 
-/** @returns false where it has too many findings to be kept */
+/**
+ * @param insist it is kept whatever others keep meanwhile
+ * @returns false where it has too many findings to be kept
+ */
 export async function keepPrevious(
   store: StateStore,
   { key, version }: Previous,
   baseline: Baseline,
+  insist: boolean,
   nowMs: number,
 ): Promise<boolean> {
   const value = gzipSync(renderBaseline(baseline)).toString('base64');
   if (value.length > largestGzip) return false;
   // Whoever was faster has seen the same report, or a newer one.
-  await store.put(group, { key, value }, version, nowMs);
-  return true;
+  for (let over = version, tries = 0; tries < mostTries; tries++) {
+    const isWritten = (await store.put(group, { key, value }, over, nowMs)) !== undefined;
+    if (isWritten || !insist) return true;
+    over = (await store.load(group, key, nowMs)).find((one) => one.key === key)?.version ?? 0;
+  }
+  throw new StoreError('the previous result: others kept writing it');
 }

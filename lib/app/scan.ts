@@ -321,7 +321,11 @@ class Run {
   /** @returns why nothing is known of it now: its memory cannot be read or written */
   async #look(source: WatchedSource, row: ClusterRow, judge: Judge): Promise<Reason | undefined> {
     const keep = (of: ClusterRow, evaluation: Evaluation) =>
-      this.#edges.shared.leave(evaluationKey(source.name, of, source.policy, this.#nowMs), kept(evaluation, 0), true);
+      this.#edges.shared.leave(
+        evaluationKey(source.name, of, source.policy, this.#nowMs),
+        kept(evaluation, of, 0),
+        true,
+      );
     try {
       const followed = await follow(source.reports, row, judge, { ...this.#edges, keep }, this.#signal);
       this.#looked(source, followed);

@@ -9,7 +9,7 @@ export interface FormatOptions {
   readonly policyFile?: string | undefined;
 }
 
-type Render = (evaluation: Evaluation, options: FormatOptions) => string;
+export type Render = (evaluation: Evaluation, options: FormatOptions) => string;
 
 /** Each format's code is loaded when it is asked for. */
 const formats: Readonly<Record<string, () => Promise<Render>>> = {

@@ -10,7 +10,10 @@ import { openReport } from './report-file.ts';
 import { repositoryPath } from './repository-path.ts';
 import type { Terminal } from './terminal.ts';
 
-type Common = Pick<GateRequest, 'images' | 'maxReportAgeMs' | 'strict' | 'letUndetermined' | 'forBaseline'>;
+type Common = Pick<
+  GateRequest,
+  'images' | 'maxReportAgeMs' | 'strict' | 'letUndetermined' | 'forBaseline' | 'writePrevious'
+>;
 type Local = Common & { readonly baseline: Baseline | 'previous' | undefined };
 
 /** A report at hand. @throws {InputError} */
@@ -18,7 +21,9 @@ export async function judgeFile(values: GateValues, asked: Local, nowMs: number,
   const { report = '', policy: policyFile } = values;
   if (policyFile === undefined) throw new InputError('gate: --report needs --policy FILE');
   refuse(values, 'with --report', ['source', 'config']);
-  const { baseline, forBaseline, letUndetermined, ...options } = asked;
+  const { baseline, forBaseline, writePrevious, letUndetermined, ...options } = asked;
+  if (writePrevious)
+    throw new InputError('--write-baseline previous: nothing is remembered of a report at hand; name a file');
   if (baseline === 'previous')
     throw new InputError('--baseline previous: nothing is remembered of a report at hand; name a file');
   const policy = await loadPolicy(policyFile);
@@ -55,11 +60,12 @@ export async function askLive(values: GateValues, asked: Local, nowMs: number, t
 
 /** A deployed gate. Its client is loaded only here. @throws {InputError} @throws {RemoteError} */
 export async function askRemote(values: GateValues, asked: Common, nowMs: number, terminal: Terminal): Promise<Judged> {
-  refuse(values, 'with --function or --url', ['report', 'config', 'write-baseline', 'now']);
+  refuse(values, 'with --function or --url', ['report', 'config', 'now']);
   const { cluster = '', source, policy, image: images, function: name, url, region, qualifier, baseline } = values;
   if (name !== undefined && url !== undefined) throw new InputError('gate: needs --function or --url, and not both');
   if (baseline !== undefined && baseline !== 'previous')
     throw new InputError('--baseline: a deployed gate compares with previous only');
+  if (asked.forBaseline) throw new InputError('--write-baseline: a deployed gate keeps previous only');
   const request: RemoteRequest = {
     cluster,
     source,
@@ -68,6 +74,7 @@ export async function askRemote(values: GateValues, asked: Common, nowMs: number
     max_age: values['max-age'],
     strict: asked.strict,
     baseline,
+    write_baseline: asked.writePrevious ? 'previous' : undefined,
     on_undetermined: asked.letUndetermined ? 'pass' : undefined,
   };
   if (name !== undefined) {

@@ -3,11 +3,11 @@ import { InputError } from '../core/errors.ts';
 import { exitCodes } from '../core/evaluation.ts';
 import { parseImagePattern } from '../core/images.ts';
 import { readBaseline } from './baseline-file.ts';
-import { formatNames, loadFormat, parseOut } from './formats.ts';
+import { formatNames, loadFormat, type Out, parseOut, type Render } from './formats.ts';
 import { askLive, askRemote, judgeFile } from './gate-ask.ts';
 import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
-import { checkWritable, removeFile, writeOut } from './out-files.ts';
+import { checkWritable, removeEarlier, removeFile, type Written, write } from './outputs.ts';
 import { columnsOf, type Terminal, wantsColour } from './terminal.ts';
 
 export const gateHelp = `portcullis gate --report FILE|- --policy FILE     verdict on a report at hand, offline
@@ -25,7 +25,8 @@ portcullis gate --url URL --cluster NAME         the same, by its function URL
   --image NAME      judge vulnerabilities of this image alone, such as registry/app:1.2.3 or team/*;
                     any number of times
   --baseline FILE   only what is new or worse since then fails; previous: since the last result that passed
-  --write-baseline FILE  keep what is wrong now, to compare with later
+                    or was accepted
+  --write-baseline FILE  keep what is wrong now, to compare with later; previous: accept it in the state
   --format NAME     what goes to standard output: ${formatNames.slice(0, 5).join(', ')},
                     ${formatNames.slice(5).join(', ')}; default: table
   --out FORMAT=FILE write another format to a file; any number of times
@@ -40,6 +41,54 @@ Exit code: 0 pass, 1 fail, 2 undetermined, 3 invalid input, 4 internal error.
 
 /** @returns the exit code @throws {InputError} */
 export async function gateCommand(args: readonly string[], terminal: Terminal): Promise<number> {
+  let asked: Asked;
+  try {
+    asked = await parseGate(args, terminal);
+  } catch (error) {
+    if (error instanceof InputError) await removeEarlier(args, terminal.env);
+    throw error;
+  }
+  const { values, render, outs } = asked;
+  // What an earlier run wrote must not be taken for the verdict of this one.
+  await Promise.all(outs.map(({ file }) => removeFile(file)));
+  const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
+
+  const { evaluation, policyFile, rules } = await judge(values, nowMs, terminal);
+  const colour = wantsColour(terminal.stdout, terminal.env);
+  try {
+    for (const { file, render } of outs) {
+      await write('--out', file, render(evaluation, { colour: false, columns: 100, policyFile }));
+    }
+    const [[, baselineFile] = []] = baselineOut(values);
+    if (baselineFile !== undefined) {
+      const baseline = baselineOf(evaluation, rules ?? [], values.image);
+      if (baseline === undefined)
+        terminal.stderr.write('portcullis: no baseline was written: the report does not suffice\n');
+      else await write('--write-baseline', baselineFile, renderBaseline(baseline));
+    }
+  } catch (error) {
+    // Half of what was asked for is no verdict.
+    await Promise.all(outs.map(({ file }) => removeFile(file)));
+    throw error;
+  }
+  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile }));
+  if (evaluation.isLetThrough) {
+    terminal.stderr.write(
+      `portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n`,
+    );
+    return exitCodes.pass;
+  }
+  return exitCodes[evaluation.verdict];
+}
+
+interface Asked {
+  readonly values: GateValues;
+  readonly render: Render;
+  readonly outs: readonly (Out & { readonly render: Render })[];
+}
+
+/** What is asked for, and that what is to be written can be. @throws {InputError} */
+async function parseGate(args: readonly string[], terminal: Terminal): Promise<Asked> {
   const { values, positionals } = parseOptions('gate', args, {
     report: { type: 'string' },
     policy: { type: 'string' },
@@ -65,36 +114,17 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   const render = await loadFormat(values.format ?? 'table');
   const outs = (values.out ?? []).map(parseOut);
   const renderOuts = await Promise.all(outs.map((out) => loadFormat(out.format)));
+  for (const [name, value] of Object.entries(values)) {
+    // A variable that is not set.
+    if (typeof value === 'string' && value.trim() === '') throw new InputError(`gate: --${name} is empty`);
+  }
   const written = [...outs.map(({ file }) => ['--out', file] as const), ...baselineOut(values)];
-  await checkWritable(written, [values.report, values.policy, values.config, values.baseline], values.baseline);
-  // What an earlier run wrote must not be taken for the verdict of this one.
-  await Promise.all(outs.map(({ file }) => removeFile(file)));
-  const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
-
-  const { evaluation, policyFile, rules } = await judge(values, nowMs, terminal);
-  const colour = wantsColour(terminal.stdout, terminal.env);
-  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile }));
-  for (const [i, { file }] of outs.entries()) {
-    await writeOut('--out', file, renderOuts[i]?.(evaluation, { colour: false, columns: 100, policyFile }) ?? '');
-  }
-  const baselineFile = values['write-baseline'];
-  if (baselineFile !== undefined) {
-    const baseline = baselineOf(evaluation, rules ?? [], values.image);
-    if (baseline === undefined)
-      terminal.stderr.write('portcullis: no baseline was written: the report does not suffice\n');
-    else await writeOut('--write-baseline', baselineFile, renderBaseline(baseline));
-  }
-  if (evaluation.isLetThrough) {
-    terminal.stderr.write(
-      `portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n`,
-    );
-    return exitCodes.pass;
-  }
-  return exitCodes[evaluation.verdict];
+  await checkWritable(written, values, terminal.env);
+  return { values, render, outs: outs.map((out, i) => ({ ...out, render: renderOuts[i] as Render })) };
 }
 
-function baselineOut(values: GateValues): (readonly [string, string])[] {
-  return values['write-baseline'] === undefined ? [] : [['--write-baseline', values['write-baseline']]];
+function baselineOut({ 'write-baseline': file }: GateValues): readonly Written[] {
+  return file === undefined || file === 'previous' ? [] : [['--write-baseline', file]];
 }
 
 async function judge(values: GateValues, nowMs: number, terminal: Terminal): Promise<Judged> {
@@ -112,7 +142,8 @@ async function judge(values: GateValues, nowMs: number, terminal: Terminal): Pro
     maxReportAgeMs: durationOption('--max-age', values['max-age']),
     strict: values.strict,
     letUndetermined: letThrough === 'pass',
-    forBaseline: values['write-baseline'] !== undefined,
+    forBaseline: baselineOut(values).length > 0,
+    writePrevious: values['write-baseline'] === 'previous',
   };
   if (name !== undefined || url !== undefined) return askRemote(values, common, nowMs, terminal);
   refuse(values, 'without --function or --url', ['region', 'qualifier']);

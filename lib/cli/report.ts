@@ -3,7 +3,7 @@ import { readBaseline } from './baseline-file.ts';
 import { loadFormat } from './formats.ts';
 import { judgeFile } from './gate-ask.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
-import { checkWritable, removeFile, writeOut } from './out-files.ts';
+import { checkWritable, removeFile, write } from './outputs.ts';
 import type { Terminal } from './terminal.ts';
 
 export const reportHelp = `portcullis report --report FILE|- --policy FILE [--out FILE.html]
@@ -41,7 +41,7 @@ export async function reportCommand(args: readonly string[], terminal: Terminal)
   const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
   const baseline = await readBaseline(values.baseline);
   if (out !== undefined) {
-    await checkWritable([['--out', out]], [report, policy, values.baseline], values.baseline);
+    await checkWritable([['--out', out]], { report, policy, baseline: values.baseline }, terminal.env);
     await removeFile(out);
   }
   const asked = {
@@ -56,6 +56,6 @@ export async function reportCommand(args: readonly string[], terminal: Terminal)
   const render = await loadFormat('html');
   const page = render(evaluation, { colour: false, columns: 100, policyFile });
   if (out === undefined) terminal.stdout.write(page);
-  else await writeOut('--out', out, page);
+  else await write('--out', out, page);
   return 0;
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { InputError } from '../core/errors.ts';
 import { hint } from '../core/suggest.ts';
 import { RemoteError } from '../remote/answer.ts';
+import { OutputError } from './output-error.ts';
 import type { Terminal } from './terminal.ts';
 
 interface Command {
@@ -91,7 +92,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
       terminal.stderr.write(`portcullis: ${error.message}\n`);
       return 3;
     }
-    if (error instanceof RemoteError) {
+    if (error instanceof RemoteError || error instanceof OutputError) {
       terminal.stderr.write(`portcullis: no verdict: ${error.message}\n`);
       return 4;
     }

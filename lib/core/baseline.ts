@@ -96,7 +96,11 @@ function ruleEntry({ id, breaking }: RuleResult, rule: PolicyRule): Baseline['ru
     count,
     grades: [...grades],
     ...(groups !== undefined && {
-      groups: Object.fromEntries(Object.entries(groups).map(([key, of]) => [key, [...of]])),
+      groups: Object.fromEntries(
+        Object.entries(groups)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([key, of]) => [key, [...of]]),
+      ),
     }),
     findings: distinct <= identities.length ? identities.map(hexOf) : null,
   };

@@ -15,8 +15,8 @@ import { keptIdentities } from './identities.ts';
 import { ImageVersions } from './image-versions.ts';
 import { ImageFilter, type ImagePattern } from './images.ts';
 import type { Policy } from './policy/parse.ts';
-import { deficit, type Reconciled, reconcile, surplus } from './reconcile.ts';
-import { mostChanges, wayToGreen } from './remedies.ts';
+import { deficit, type Reconciled, reconcile, surplus, understated } from './reconcile.ts';
+import { type Excess, mostChanges, wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
 import { staleness } from './retime.ts';
 import { RuleFold } from './rule-fold.ts';
@@ -122,10 +122,14 @@ export class EvaluationFold {
     const clusterName = subject.cluster.name ?? facts?.clusterName ?? '';
     const stranger =
       this.#options.baseline && strangerTo(this.#options.baseline, { clusterId, clusterName, scannedAtMs });
-    const judged = stranger === undefined ? plain.map((one, i) => this.#ratcheted(one, i, clusterId)) : plain;
+    const judged =
+      stranger === undefined ? plain.map((one, i) => this.#ratcheted(one, i, clusterId, whole.length === 0)) : plain;
     const rules = judged.map(({ result }) => result);
-    const way = this.#wayToGreen(rules);
-    const reasons = [...whole, ...mergeReasons(judged.filter(isDecisive).flatMap(({ doubts }) => doubts))];
+    const reasons = [
+      ...whole,
+      ...mergeReasons(judged.filter((one) => this.#isDecisive(one)).flatMap(({ doubts }) => doubts)),
+    ];
+    const way = this.#wayToGreen(judged);
     return {
       verdict: verdictOf(rules, reasons, this.#options.strict === true),
       cluster: {
@@ -152,18 +156,23 @@ export class EvaluationFold {
     };
   }
 
-  /** A rule that is broken only as it was is observed, and does not stop a deploy. */
-  #ratcheted(one: Judged, i: number, clusterId: string): Judged {
+  /**
+   * A rule that is broken only as it was is observed, and does not stop a deploy.
+   * @param suffices the report as a whole is not in doubt: what is not in it is fixed
+   */
+  #ratcheted(one: Judged, i: number, clusterId: string, suffices: boolean): Judged {
     const { result } = one;
     const known = this.#since?.rules.get(result.id);
     if (known === undefined) return one;
+    // Nobody accepted what a waiver covers beyond what it was granted for.
+    if ((this.#rules[i] as RuleFold).waivers.overBroad.length > 0) return one;
     const isBroken = result.status === 'fail' || result.status === 'warn' || result.status === 'observed';
     const isListed = result.evidence === 'listed';
     // What is not listed cannot be told from what was there.
     if (isBroken && !isListed) return one;
     const { isWorse, findings, fixed, ...found } = (this.#rules[i] as RuleFold).compare(clusterId, known);
     const isNews = found.new > 0 || isWorse;
-    const tellsFixed = this.#since?.tellsFixed === true && result.status !== 'undetermined' && one.doubts.length === 0;
+    const tellsFixed = this.#since?.tellsFixed === true && suffices && one.doubts.length === 0;
     const since = { new: found.new, fixed: tellsFixed ? fixed : 0, before: known.count };
     const shown = isBroken && isNews ? findings : result.findings;
     // What is not listed may be new.
@@ -186,14 +195,32 @@ export class EvaluationFold {
     return (this.#since?.notes ?? []).map((message) => ({ message }));
   }
 
-  #wayToGreen(rules: readonly RuleResult[]): WayToGreen | undefined {
-    const excesses = this.#rules.flatMap((fold, i) => {
-      const { status, evidence, since } = rules[i] as RuleResult;
-      return stops(status, this.#options.strict === true) && evidence === 'listed'
-        ? fold.excesses(since !== undefined)
-        : [];
-    });
-    return wayToGreen(excesses);
+  /** Rules that need something else than changes are left out, and what they need is said: no step promises what is not so. */
+  #wayToGreen(judged: readonly Judged[]): WayToGreen | undefined {
+    const left: string[] = [];
+    const excesses: Excess[] = [];
+    for (const [i, { result, doubts }] of judged.entries()) {
+      const { id, status, evidence, since, count } = result;
+      if (!stops(status, this.#options.strict === true)) continue;
+      const fold = this.#rules[i] as RuleFold;
+      const { overBroad } = fold.waivers;
+      for (const { waiver, count: covered } of overBroad) {
+        left.push(
+          `rule ${id}: waiver ${waiver.id} covers ${covered} findings and was granted for ${waiver.max_findings}: it has to cover less, or be granted for more`,
+        );
+      }
+      if (overBroad.length > 0) continue;
+      if (evidence === 'reported') {
+        left.push(`rule ${id}: the report counts ${count} findings that it does not list, so no change is known`);
+        continue;
+      }
+      for (const { message } of doubts) left.push(`rule ${id}: ${message}`);
+      excesses.push(...fold.excesses(since !== undefined));
+      const known = this.#since?.rules.get(id);
+      if (since !== undefined && known !== undefined && fold.staysWorse(known))
+        left.push(`rule ${id}: what the baseline knows has become more, or worse, and has to be as it was`);
+    }
+    return wayToGreen(excesses, left);
   }
 
   /**
@@ -227,19 +254,19 @@ export class EvaluationFold {
   #clusterDoubts(fold: RuleFold, facts: ReportFacts): Reason[] {
     const reasons: Reason[] = [];
     for (const field of fold.rule.where?.fields ?? []) {
-      if (field in clusterCounts && clusterCounts[field]?.(facts) === undefined) {
+      const counted = Object.hasOwn(clusterCounts, field) ? clusterCounts[field] : undefined;
+      if (counted === undefined) continue;
+      if (counted.of(facts) === undefined) {
         reasons.push({
           kind: 'count-missing',
           message: `the report does not state the count ${field}`,
           rules: [fold.rule.id],
         });
       }
-      const understated = (listNames as readonly string[]).includes(field)
-        ? surplus(field as ListName, facts)
-        : undefined;
-      if (understated !== undefined && this.#policy.reconcile === 'strict') {
-        reasons.push({ kind: 'count-mismatch', message: understated, list: field as ListName, rules: [fold.rule.id] });
-      }
+      const { list } = counted;
+      const message = list === undefined ? undefined : understated(list, facts);
+      if (message !== undefined && this.#policy.reconcile === 'strict')
+        reasons.push({ kind: 'count-mismatch', message, list: list as ListName, rules: [fold.rule.id] });
     }
     return reasons;
   }
@@ -286,7 +313,7 @@ export class EvaluationFold {
     for (const one of judged) {
       if (one.relaxed !== undefined)
         add({ message: `${one.relaxed}; accepted by reconcile: ${this.#policy.reconcile}` });
-      if (!isDecisive(one))
+      if (!this.#isDecisive(one))
         for (const { message, list } of one.doubts) add({ message, ...(list !== undefined && { list }) });
     }
     const read = new Set(this.#policy.rules.map((rule) => listOf(rule.on)));
@@ -302,6 +329,14 @@ export class EvaluationFold {
     return notes;
   }
 
+  /**
+   * A doubt decides nothing where the rule fails the verdict all the same, or never can. One that is broken and only warns
+   * is as doubtful as it was: a finding more makes nothing better.
+   */
+  #isDecisive({ result }: Judged): boolean {
+    return result.enforce !== 'observe' && !stops(result.status, this.#options.strict === true);
+  }
+
   #waivers(): WaiverResult[] {
     const results = new Map(this.#rules.flatMap((fold) => fold.waivers.results()).map((result) => [result.id, result]));
     return this.#policy.waivers.flatMap((waiver) => results.get(waiver.id) ?? []);
@@ -313,11 +348,6 @@ interface Judged {
   /** What keeps the rule from being a pass. */
   readonly doubts: readonly Reason[];
   readonly relaxed: string | undefined;
-}
-
-/** A doubt decides nothing where the rule is broken all the same, or only observes. */
-function isDecisive({ result }: Judged): boolean {
-  return result.status === 'undetermined' && result.enforce !== 'observe';
 }
 
 /** No report and no reason why: whoever asked forgot to look. */
@@ -352,7 +382,7 @@ function trackingOf(rule: string, options: EvaluateOptions, since: Comparable | 
   return { known, groups, keep: keptIdentities, named: namedFindings, isForBaseline: false };
 }
 
-function baselineFacts({ report }: Baseline): NonNullable<Evaluation['baseline']> {
+function baselineFacts({ report }: Baseline) {
   return { reportId: report.id, scannedAtMs: Date.parse(report.scanned_at), digest: report.digest };
 }
 
@@ -375,17 +405,27 @@ function mergeReasons(reasons: readonly Reason[]): Reason[] {
   return [...merged.values()];
 }
 
-const clusterCounts: Readonly<Record<string, (facts: ReportFacts) => number | undefined>> = {
-  vulnerabilities: (facts) => facts.lists.vulnerabilities.reported,
-  baseline_risks: (facts) => facts.lists.baseline_checks.reported,
-  privileged_containers: (facts) => facts.lists.privileged_containers.reported,
-  pods: (facts) => facts.pods,
-  hosts: (facts) => facts.hosts,
-  containers: (facts) => facts.containers,
-  ports: (facts) => facts.lists.ports.reported,
-  processes: (facts) => facts.lists.processes.reported,
-  packages: (facts) => facts.lists.packages.reported,
+/** The counts that a rule on the cluster may ask for, and the list that each of them counts. */
+const clusterCounts: Readonly<Record<string, ClusterCount>> = {
+  vulnerabilities: ofList('vulnerabilities'),
+  baseline_risks: ofList('baseline_checks'),
+  privileged_containers: ofList('privileged_containers'),
+  pods: { of: (facts) => facts.pods },
+  hosts: { of: (facts) => facts.hosts },
+  containers: { of: (facts) => facts.containers },
+  ports: ofList('ports'),
+  processes: ofList('processes'),
+  packages: ofList('packages'),
 };
+
+interface ClusterCount {
+  readonly of: (facts: ReportFacts) => number | undefined;
+  readonly list?: ListName;
+}
+
+function ofList(list: ListName): ClusterCount {
+  return { of: (facts) => facts.lists[list].reported, list };
+}
 
 function clusterFinding(subject: Subject, facts: ReportFacts): Finding {
   return {
@@ -393,7 +433,7 @@ function clusterFinding(subject: Subject, facts: ReportFacts): Finding {
     id: subject.cluster.id ?? facts.clusterId,
     category: subject.cluster.category ?? facts.category,
     scanned_at: facts.scannedAtMs,
-    ...Object.fromEntries(Object.entries(clusterCounts).map(([field, of]) => [field, of(facts)])),
+    ...Object.fromEntries(Object.entries(clusterCounts).map(([field, { of }]) => [field, of(facts)])),
   };
 }
 

@@ -184,8 +184,10 @@ export interface WayToGreen {
   readonly steps: readonly Remedy[];
   /** Steps beyond those. */
   readonly omitted: number;
-  /** Violating findings, each counted for each rule that it breaks. */
+  /** Violating findings of the rules that the steps are for, each counted for each rule that it breaks. */
   readonly of: number;
+  /** What the steps do not bring about: a sentence for each rule that needs something else. */
+  readonly left?: readonly string[];
 }
 
 /** A policy applied to a report at a time. The same report, policy and time give the same evaluation. */
@@ -201,8 +203,8 @@ export interface Evaluation {
     readonly digest: string;
   };
   readonly policy: { readonly name: string; readonly digest: string };
-  /** The report that it was compared with, if it was. */
-  readonly baseline?: { readonly reportId: string; readonly scannedAtMs: number; readonly digest: string };
+  /** The report that it was compared with, if it was to be; `none`: there was nothing to compare it with. */
+  readonly baseline?: { readonly reportId: string; readonly scannedAtMs: number; readonly digest: string } | 'none';
   readonly evaluatedAtMs: number;
   /** HSS could not be asked, for this reason: the answer is one that was worked out then. */
   readonly stored?: { readonly atMs: number; readonly reason: Reason };

@@ -1,4 +1,5 @@
 import { InputError } from './errors.ts';
+import { matchesGlob } from './glob.ts';
 import type { Finding } from './report.ts';
 
 /**
@@ -80,39 +81,25 @@ export function parseImagePattern(text: string): ImagePattern {
 }
 
 function globPattern(text: string): ImagePattern {
-  if (/[\s@]/.test(text) || text.length > 400) {
+  if (/[\s@?]/.test(text) || text.length > 400) {
     throw new InputError(
       `image ${JSON.stringify(text.slice(0, 200))}: is no pattern such as team/*:1.2.*; a digest cannot be part of one`,
     );
   }
   // A colon before the last slash is that of a port.
   const colon = text.indexOf(':', text.lastIndexOf('/') + 1);
-  const ofName = glob(colon < 0 ? text : text.slice(0, colon));
-  const ofTag = colon < 0 ? undefined : glob(text.slice(colon + 1));
+  const ofName = colon < 0 ? text : text.slice(0, colon);
+  const ofTag = colon < 0 ? undefined : text.slice(colon + 1);
+  // A part without a star is a name or a tag in full.
+  const name = ofName.includes('*') ? undefined : (parseImage(ofName)?.name ?? ofName);
   return {
     text,
     matches(image, version) {
-      if (!ofName(image) && !ofName(parseImage(image)?.name ?? image)) return false;
+      const full = parseImage(image)?.name ?? image;
+      if (name === undefined ? !matchesGlob(ofName, image) && !matchesGlob(ofName, full) : full !== name) return false;
       if (ofTag === undefined) return true;
-      return version === undefined ? undefined : ofTag(version);
+      return version === undefined ? undefined : matchesGlob(ofTag, version);
     },
-  };
-}
-
-/** In time that grows with the length of the text alone: it is matched part by part, each as early as it goes. */
-function glob(pattern: string): (text: string) => boolean {
-  const [first = '', ...rest] = pattern.split('*');
-  const last = rest.pop() ?? '';
-  return (text) => {
-    if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
-    let at = first.length;
-    const end = text.length - last.length;
-    for (const part of rest) {
-      const found = text.indexOf(part, at);
-      if (found < 0 || found + part.length > end) return false;
-      at = found + part.length;
-    }
-    return true;
   };
 }
 

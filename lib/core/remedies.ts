@@ -170,18 +170,33 @@ interface Candidate {
 }
 
 /**
- * The fewest changes after which no rule has more than its max. The change that clears most of what is over comes first;
- * of rules that share no change there is no shorter way.
+ * The fewest changes after which no rule has more than its max. The change that clears most of what is over comes first, and
+ * none of them is for nothing: what the others make unnecessary is left out.
  *
+ * @param left what has to be done besides, for people
  * @returns undefined when nothing has to go, or no changes are known by which it could
  */
-export function wayToGreen(excesses: readonly Excess[]): WayToGreen | undefined {
+export function wayToGreen(excesses: readonly Excess[], left: readonly string[] = []): WayToGreen | undefined {
+  if (excesses.length === 0 && left.length === 0) return undefined;
+  if (excesses.some(({ remedies }) => !remedies.isWhole)) return undefined;
   const over = excesses.map(({ count, max }) => count - max);
-  const candidates = candidatesOf(excesses, over);
-  if (excesses.length === 0 || excesses.some(({ remedies }) => !remedies.isWhole)) return undefined;
-  const steps: Remedy[] = [];
-  let taken = 0;
-  const queue = candidates.sort(byGain);
+  let taken = mostFirst(candidatesOf(excesses, over), over);
+  if (taken === undefined) return undefined;
+  const needed = withoutNeedless(taken, over);
+  if (needed.length < taken.length) {
+    for (const one of needed) one.gain = gainOf(one, over);
+    taken = mostFirst(needed, over) ?? needed;
+  }
+  const steps = taken.slice(0, shownRemedies).map((one) => remedyOf(one, excesses));
+  const of = excesses.reduce((sum, { count }) => sum + count, 0);
+  return { steps, omitted: taken.length - steps.length, of, ...(left.length > 0 && { left }) };
+}
+
+/** @returns undefined: all of them together do not suffice */
+function mostFirst(candidates: readonly Candidate[], excess: readonly number[]): Candidate[] | undefined {
+  const over = [...excess];
+  const taken: Candidate[] = [];
+  const queue = [...candidates].sort(byGain);
   for (let at = 0; at < queue.length && over.some((left) => left > 0); ) {
     const best = queue[at] as Candidate;
     const gain = gainOf(best, over);
@@ -196,12 +211,23 @@ export function wayToGreen(excesses: readonly Excess[]): WayToGreen | undefined 
       continue;
     }
     for (const { place, clears } of best.of) over[place] = (over[place] ?? 0) - clears;
-    taken++;
-    if (steps.length < shownRemedies) steps.push(remedyOf(best, excesses));
+    taken.push(best);
     at++;
   }
-  if (over.some((left) => left > 0)) return undefined;
-  return { steps, omitted: taken - steps.length, of: excesses.reduce((sum, { count }) => sum + count, 0) };
+  return over.some((left) => left > 0) ? undefined : taken;
+}
+
+/** Those that clear least are given up first. */
+function withoutNeedless(taken: readonly Candidate[], excess: readonly number[]): Candidate[] {
+  const over = [...excess];
+  for (const { of } of taken) for (const { place, clears } of of) over[place] = (over[place] ?? 0) - clears;
+  const needed = new Set(taken);
+  for (const one of [...taken].reverse()) {
+    if (one.of.some(({ place, clears }) => (over[place] ?? 0) + clears > 0)) continue;
+    needed.delete(one);
+    for (const { place, clears } of one.of) over[place] = (over[place] ?? 0) + clears;
+  }
+  return [...needed];
 }
 
 function candidatesOf(excesses: readonly Excess[], over: readonly number[]): Candidate[] {

@@ -161,6 +161,8 @@ export interface ListFacts {
   readonly failed?: number;
   /** `baseline_checks`, where it was read: rows that list fewer items than rules they say failed, or do not say. */
   readonly shortRows?: number;
+  /** `baseline_checks`, where it was read: rows that failed a rule, or do not say whether they did. */
+  readonly failing?: number;
 }
 
 /** Everything a report states beside its rows. */

@@ -92,7 +92,9 @@ const ResultFile = z.object({
     digest: z.string(),
   }),
   policy: z.object({ name: z.string(), digest: z.string() }),
-  baseline: z.optional(z.object({ report: z.object({ id: z.string(), scanned_at: Time, digest: z.string() }) })),
+  baseline: z.optional(
+    z.object({ report: z.nullable(z.object({ id: z.string(), scanned_at: Time, digest: z.string() })) }),
+  ),
   evaluated_at: Time,
   source: z.optional(z.literal('stored')),
   stored_age_seconds: z.optional(Count),
@@ -100,7 +102,9 @@ const ResultFile = z.object({
   rules: z.array(RuleEntry),
   reasons: z.array(Reason),
   waivers: z.array(WaiverEntry),
-  way_to_green: z.optional(z.object({ of: Count, steps: z.array(Step), omitted: Count })),
+  way_to_green: z.optional(
+    z.object({ of: Count, steps: z.array(Step), omitted: Count, left: z.optional(z.array(z.string())) }),
+  ),
   counts: z.record(z.string(), z.object({ reported: z.nullable(Count), listed: Count })),
   notes: z.array(z.object({ message: z.string(), list: z.optional(List) })),
 });
@@ -136,11 +140,9 @@ function evaluationOf(result: z.infer<typeof ResultFile>): Evaluation {
     },
     policy: result.policy,
     ...(baseline && {
-      baseline: {
-        reportId: baseline.report.id,
-        scannedAtMs: baseline.report.scanned_at,
-        digest: baseline.report.digest,
-      },
+      baseline: baseline.report
+        ? { reportId: baseline.report.id, scannedAtMs: baseline.report.scanned_at, digest: baseline.report.digest }
+        : ('none' as const),
     }),
     evaluatedAtMs: result.evaluated_at,
     ...(result.source && {
@@ -160,6 +162,7 @@ function evaluationOf(result: z.infer<typeof ResultFile>): Evaluation {
       wayToGreen: {
         of: way.of,
         omitted: way.omitted,
+        ...(way.left && { left: way.left }),
         steps: way.steps.map((step) => defined({ ...step, subject: plain(step.subject) }) as Remedy),
       },
     }),

@@ -56,6 +56,6 @@ export function staleness(ageMs: number, allowedMs: number): Reason | undefined 
 
 /** Nothing passes by a report that is too old, and nothing is called fixed. */
 function doubted(rule: RuleResult): RuleResult {
-  if (rule.status !== 'pass') return rule;
-  return { ...rule, status: 'undetermined', ...(rule.since && { since: { ...rule.since, fixed: 0 } }) };
+  const status = rule.status === 'pass' ? 'undetermined' : rule.status;
+  return { ...rule, status, ...(rule.since && { since: { ...rule.since, fixed: 0 } }) };
 }

@@ -205,6 +205,17 @@ export class RuleFold {
     });
   }
 
+  /** Whether it is worse than what is known also when all is gone that is not known. */
+  staysWorse({ grades, groups }: KnownFindings): boolean {
+    return this.#broken().some((of) => {
+      const { count, fresh } = of;
+      if (fresh === undefined || count - fresh.count <= this.rule.max) return false;
+      const were = 'key' in of ? groups[of.key] : grades;
+      const left = fresh.grades.map((n, i) => n - (fresh.own[i] ?? 0));
+      return were === undefined || isWorse(left, were);
+    });
+  }
+
   /** What the rule counts, against what is known; the worst of what is not. */
   compare(clusterId: string, { grades, groups, identities: known }: KnownFindings): Comparison {
     const broken = this.#broken();

@@ -59,6 +59,8 @@ interface Fresh {
   readonly remedies: Remedies;
   /** Of all findings, known or not: how many of each severity, and how many failed rules they stand for. */
   readonly grades: number[];
+  /** The same of those that are not known. */
+  readonly own: number[];
 }
 
 /** Findings of one rule added up: numbers, and the worst of them. What comes in any order, or by parts, comes to the same. */
@@ -107,6 +109,7 @@ export class Tally {
         if (fresh !== undefined) {
           fresh.count++;
           fresh.remedies.add(finding);
+          grade(fresh.own, finding);
         }
         this.freshWorst.add(finding, this.#copy);
       }
@@ -146,7 +149,7 @@ export class Tally {
 
   #newFresh(): Fresh | undefined {
     if (this.#tracking?.isForBaseline !== true) return undefined;
-    return { count: 0, remedies: new Remedies(this.#rule.on, this.#room), grades: [...noGrades] };
+    return { count: 0, remedies: new Remedies(this.#rule.on, this.#room), grades: [...noGrades], own: [...noGrades] };
   }
 
   #group(values: readonly (string | number)[]): Group | undefined {
@@ -189,6 +192,7 @@ function mergeFresh(into: Fresh | undefined, other: Fresh | undefined): void {
   if (into === undefined || other === undefined) return;
   into.count += other.count;
   for (const [i, count] of other.grades.entries()) into.grades[i] = (into.grades[i] ?? 0) + count;
+  for (const [i, count] of other.own.entries()) into.own[i] = (into.own[i] ?? 0) + count;
   into.remedies.merge(other.remedies);
 }
 

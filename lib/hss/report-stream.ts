@@ -28,6 +28,7 @@ interface ListState {
   items: number;
   failed: number;
   shortRows: number;
+  failing: number;
 }
 
 /**
@@ -72,7 +73,7 @@ export class ReportStream {
     this.#push = push;
     this.#limits = limits;
     for (const list of listNames) {
-      this.#lists.set(list, { listed: 0, shape: 'absent', times: 0, items: 0, failed: 0, shortRows: 0 });
+      this.#lists.set(list, { listed: 0, shape: 'absent', times: 0, items: 0, failed: 0, shortRows: 0, failing: 0 });
       if (list !== 'baseline_checks' && read.has(list)) this.#rows.set(list, rowFinding(list));
     }
     if (read.has('baseline_checks') || read.has('baseline_items')) {
@@ -338,6 +339,7 @@ export class ReportStream {
     state.failed += failed;
     // Without a count nothing says that the list is whole.
     if (stated === undefined || items < failed) state.shortRows++;
+    if (stated !== 0) state.failing++;
   }
 
   #readItem(p: number, end: number): number {
@@ -415,7 +417,7 @@ function listFacts(state: ListState, reported: number | undefined, hasItems: boo
     listed: state.listed,
     shape: state.shape,
     ...(state.times > 1 && { repeated: state.times }),
-    ...(hasItems && { items: state.items, failed: state.failed, shortRows: state.shortRows }),
+    ...(hasItems && { items: state.items, failed: state.failed, shortRows: state.shortRows, failing: state.failing }),
   };
 }
 

@@ -14,6 +14,7 @@ export interface RemoteRequest {
   readonly max_age?: string | undefined;
   readonly strict?: boolean | undefined;
   readonly baseline?: 'previous' | undefined;
+  readonly write_baseline?: 'previous' | undefined;
   readonly on_undetermined?: 'fail' | 'pass' | undefined;
 }
 
@@ -81,6 +82,8 @@ function contradiction(evaluation: Evaluation, request: RemoteRequest, nowMs: nu
   if (request.policy !== undefined && policy.name !== request.policy)
     return `it judged by policy ${terminalText(policy.name, 64)}, and not by ${request.policy}`;
   if (Math.abs(nowMs - evaluatedAtMs) > skewMs) return 'its answer is of another time, or a clock is wrong';
+  if (request.baseline === 'previous' && verdict !== 'undetermined' && evaluation.baseline === undefined)
+    return 'it does not say what it compared with, and was asked to';
   if (verdict !== 'pass') return undefined;
   if (rules.length === 0) return 'it passes, and judged by no rule';
   const { scannedAtMs } = report;

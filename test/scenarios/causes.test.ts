@@ -61,10 +61,17 @@ const causes: readonly Cause[] = [
   },
   {
     why: 'the report is old',
-    fault: [{ kind: 'stale', ageMs: 30 * 3_600_000 }, 'report'],
+    report: ({ scan_time }) => ({ scan_time: scan_time - 30 * 3_600_000 }),
     code: 2,
     status: 503,
     says: ['report-stale'],
+  },
+  {
+    why: 'the report is an older one than the list says',
+    fault: [{ kind: 'stale', ageMs: 3_600_000 }, 'report'],
+    code: 2,
+    status: 503,
+    says: ['report-unreadable'],
   },
   {
     why: 'the report is older than was asked for',
@@ -144,7 +151,7 @@ const causes: readonly Cause[] = [
   {
     why: 'a violation is proven, and something else cannot be judged',
     cluster: 'prod-us',
-    fault: [{ kind: 'stale', ageMs: 30 * 3_600_000 }, 'report'],
+    report: ({ scan_time }) => ({ scan_time: scan_time - 30 * 3_600_000 }),
     code: 1,
     status: 409,
     says: ['report-stale'],

@@ -192,10 +192,11 @@ describe('a gate that is deployed', () => {
   const env = { AWS_ACCESS_KEY_ID: 'AKIDCI', AWS_SECRET_ACCESS_KEY: 'ci/secret/canary' };
 
   test('is asked with all that the inputs say', async () => {
-    answer = { status: 409, body: JSON.stringify(await result('--cluster', 'prod-us')) };
+    const failing = { ...(await result('--cluster', 'prod-us')), baseline: { report: null } };
+    answer = { status: 409, body: JSON.stringify(failing) };
     const given = { url, cluster: 'prod-us', source: 'prod', policy: 'production', region: 'eu-west-1' };
-    const more = { images: '*', 'max-age': '30h', strict: 'true', baseline: 'previous', 'on-undetermined': 'pass' };
-    const ran = await use({ ...given, ...more }, { env });
+    const more = { images: '*', 'max-age': '30h', strict: 'true', baseline: 'previous', 'write-baseline': 'previous' };
+    const ran = await use({ ...given, ...more, 'on-undetermined': 'pass' }, { env });
     expect(ran).toMatchObject({ code: 1, outputs: { verdict: 'fail', 'exit-code': '1' } });
     expect(ran.stdout + ran.stderr).not.toContain('canary');
     expect(JSON.parse(asked.at(-1) ?? '')).toEqual({
@@ -206,6 +207,7 @@ describe('a gate that is deployed', () => {
       max_age: '30h',
       strict: true,
       baseline: 'previous',
+      write_baseline: 'previous',
       on_undetermined: 'pass',
     });
   });

@@ -66,16 +66,24 @@ describe('what is asked of the gate', () => {
     {
       why: 'by POST',
       event: post(
-        '{"cluster":"c","policy":"p","images":["app:1","team/*"],"baseline":"previous","on_undetermined":"pass"}',
+        '{"cluster":"c","policy":"p","images":["app:1","team/*"],"baseline":"previous","write_baseline":"previous","on_undetermined":"pass"}',
       ),
     },
     {
       why: 'by GET',
-      event: get('cluster=c&policy=p&image=app:1&image=team/*&baseline=previous&on_undetermined=pass'),
+      event: get(
+        'cluster=c&policy=p&image=app:1&image=team/*&baseline=previous&write_baseline=previous&on_undetermined=pass',
+      ),
     },
   ])('with images, a policy, a baseline and leave to pass, $why', ({ event }) => {
     const { images, ...rest } = parseGateEvent(event);
-    expect(rest).toEqual({ cluster: 'c', policy: 'p', baseline: 'previous', letUndetermined: true });
+    expect(rest).toEqual({
+      cluster: 'c',
+      policy: 'p',
+      baseline: 'previous',
+      writePrevious: true,
+      letUndetermined: true,
+    });
     expect(images?.map(({ text }) => text)).toEqual(['app:1', 'team/*']);
   });
 
@@ -111,6 +119,11 @@ describe('what is asked of the gate', () => {
       why: 'a baseline that is a file',
       event: { cluster: 'c', baseline: 'b.json' },
       says: 'baseline: has to be "previous"',
+    },
+    {
+      why: 'a baseline to be written to a file',
+      event: { cluster: 'c', write_baseline: 'b.json' },
+      says: 'write_baseline: has to be "previous"',
     },
     {
       why: 'another word for passing',

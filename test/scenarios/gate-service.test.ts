@@ -69,6 +69,14 @@ function rescan(name: string, atMs: number, change: (report: WireReport) => Part
   });
 }
 
+/** What the list says of when the reports were made. */
+function listAt(scan_time: number): void {
+  world.hss.clusters = world.hss.clusters.map((cluster) => ({
+    ...cluster,
+    reports: cluster.reports.slice(-1).map((one) => ({ ...one, row: { scan_time } })),
+  }));
+}
+
 describe('fifty pipelines that ask at once', () => {
   test('cost one list call and one report call, in one instance', async () => {
     const app = await open();
@@ -108,7 +116,7 @@ describe('fifty pipelines that ask at once', () => {
     const answers = await Promise.all(instances.map(ask));
     expect(calls(world.hss, 'report')).toBe(1);
     expect(new Set(answers.map(({ verdict }) => verdict))).toEqual(new Set(['fail']));
-    expect((await ask(instances[0] as App)).verdict).toBe('pass');
+    expect((await ask(instances[0] as App)).verdict).toBe('fail');
   }, 60_000);
 
   test('cost one report call after a waiver that counts has expired, and one pipeline’s age is not that of all', async () => {
@@ -197,6 +205,57 @@ describe('what was found before', () => {
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
   });
 
+  test('is never an older report than the row tells of, and the next question asks again', async () => {
+    const app = await open({ freshMs: 0 });
+    rescan('prod-us', worldNowMs - 1000, () => ({ local_image_vul_list: [], local_image_vul_num: 0 }));
+    world.hss.fail({ kind: 'stale', ageMs: 20 * hourMs }, { api: 'report' });
+    const first = await app.gate({ cluster: 'prod-us' }, worldNowMs);
+    expect(first.verdict).toBe('undetermined');
+    expect(first.reasons).toMatchObject([{ kind: 'report-unreadable' }]);
+    const message = first.reasons[0]?.message ?? '';
+    for (const ms of [worldNowMs - 1000, worldNowMs - 1000 - 20 * hourMs])
+      expect(message).toContain(new Date(ms).toISOString());
+    expect(await app.gate({ cluster: 'prod-us' }, worldNowMs)).toMatchObject({
+      verdict: 'fail',
+      report: { scannedAtMs: worldNowMs - 1000 },
+    });
+    expect(calls(world.hss, 'report')).toBe(2);
+  });
+
+  test('is no older report for a scan either: it ends no alert, and the next scan looks again', async () => {
+    const app = await open({ freshMs: 0 });
+    expect((await app.scan(worldNowMs)).alerts.firing).toBe(6);
+    const clean = { local_image_vul_list: [], local_image_vul_num: 0 };
+    rescan('prod-us', worldNowMs + 1000, () => clean);
+    world.hss.fail({ kind: 'stale', ageMs: hourMs }, { api: 'report' });
+    const second = await app.scan(worldNowMs + 2000);
+    expect(second).toMatchObject({ verdicts: { pass: 2, fail: 1, undetermined: 2 } });
+    expect(second.alerts.firing + second.alerts.held).toBeGreaterThanOrEqual(6);
+    const third = await app.scan(worldNowMs + 3000);
+    expect(third.verdicts).toMatchObject({ fail: 2, undetermined: 1 });
+  });
+
+  test('is a newer report than the row tells of, and is not kept for that row', async () => {
+    const app = await open({ freshMs: 0 });
+    listAt(worldNowMs - 9 * hourMs);
+    for (let i = 1; i <= 2; i++) {
+      const { verdict, report } = await app.gate({ cluster: 'prod-eu' }, worldNowMs);
+      expect([verdict, report.scannedAtMs]).toEqual(['pass', worldNowMs - 3 * hourMs]);
+      expect(calls(world.hss, 'report')).toBe(i);
+    }
+  });
+
+  test.each([
+    ['in seconds', (ms: number) => ms / 1000],
+    ['cut to seconds', (ms: number) => ms - (ms % 1000)],
+  ])('is one whose row gives the same time %s', async (_unit, of) => {
+    const app = await open({ freshMs: 0 });
+    rescan('prod-eu', worldNowMs - 1234);
+    listAt(Math.floor(of(worldNowMs - 1234)));
+    for (let i = 0; i < 2; i++) expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+    expect(calls(world.hss, 'report')).toBe(1);
+  });
+
   test('is judged anew when a waiver that counted has expired', async () => {
     const { writeFile } = await import('node:fs/promises');
     const until = new Date(worldNowMs + hourMs).toISOString().replace('.000', '');
@@ -260,6 +319,7 @@ describe('a state that cannot be used', () => {
     const app = await open();
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
     await expect(app.gate({ cluster: 'prod-eu', baseline: 'previous' }, worldNowMs)).rejects.toThrow(/need it/);
+    await expect(app.gate({ cluster: 'prod-eu', writePrevious: true }, worldNowMs)).rejects.toThrow(/need it/);
     const stale = { cluster: 'prod-eu', maxReportAgeMs: 1, letUndetermined: true };
     await expect(app.gate(stale, worldNowMs)).rejects.toThrow(/letting an undetermined verdict through/);
   });
@@ -276,12 +336,63 @@ describe('a state in memory', () => {
 });
 
 describe('compared with the previous result', () => {
-  test('the first one counts in full, then only what is new fails, and what was accepted once does not grow', async () => {
+  test('a failing one counts in full however often it is asked for, until somebody accepts it', async () => {
+    const app = await open({ freshMs: 0 });
+    const ask = (more: Partial<GateRequest> = {}) =>
+      app.gate({ cluster: 'prod-us', baseline: 'previous', ...more }, worldNowMs);
+    for (let i = 0; i < 2; i++) {
+      const evaluation = await ask();
+      expect(evaluation).toMatchObject({ verdict: 'fail', baseline: 'none' });
+      expect(evaluation.notes[0]?.message).toBe(
+        'there is no earlier result to compare with, so all findings count; to accept what stands, ask once with --write-baseline previous (write_baseline in a request)',
+      );
+    }
+    expect((await ask({ baseline: undefined, writePrevious: true })).verdict).toBe('fail');
+    expect(await ask()).toMatchObject({ verdict: 'pass', baseline: { digest: expect.any(String) } });
+    expect((await ask({ baseline: undefined })).verdict).toBe('fail');
+    expect((await ask({ images: [parseImagePattern('*')] })).verdict).toBe('fail');
+  });
+
+  test('a first one that passes is remembered by itself', async () => {
+    const app = await open({ freshMs: 0 });
+    const first = await app.gate({ cluster: 'prod-eu', baseline: 'previous' }, worldNowMs);
+    expect(first).toMatchObject({ verdict: 'pass', baseline: 'none' });
+    expect(first.notes.map(({ message }) => message)).toContain(
+      'from now on baseline: previous compares with this result',
+    );
+    const second = await app.gate({ cluster: 'prod-eu', baseline: 'previous' }, worldNowMs);
+    expect(second).toMatchObject({ verdict: 'pass', baseline: { digest: first.report.digest } });
+  });
+
+  test('what is accepted once more replaces what was', async () => {
+    const app = await open({ freshMs: 0 });
+    const ask = (writePrevious = false) =>
+      app.gate({ cluster: 'prod-us', baseline: 'previous', writePrevious }, worldNowMs);
+    await ask(true);
+    expect((await ask()).verdict).toBe('pass');
+    rescan('prod-us', worldNowMs - 1000, ({ local_image_vul_list: rows }) => {
+      const more = { ...rows[0], vul_name: 'CVE-2099-1', severity_level: 'High' as const };
+      return { local_image_vul_list: [...rows, more] as typeof rows, local_image_vul_num: rows.length + 1 };
+    });
+    expect((await ask()).verdict).toBe('fail');
+    expect((await ask(true)).verdict).toBe('fail');
+    expect((await ask()).verdict).toBe('pass');
+  });
+
+  test.each<Partial<GateRequest>>([{ cluster: 'prod-apac' }, { cluster: 'no-such' }, { maxReportAgeMs: 1 }])(
+    'nothing is accepted where nobody can tell, which is said: %j',
+    async (more) => {
+      const app = await open({ freshMs: 0 });
+      const evaluation = await app.gate({ cluster: 'prod-eu', writePrevious: true, ...more }, worldNowMs);
+      expect(evaluation.verdict).toBe('undetermined');
+      expect(evaluation.notes[0]?.message).toContain('this result was not kept for baseline: previous');
+    },
+  );
+
+  test('only what is new fails, and what was accepted once does not grow', async () => {
     const app = await open({ freshMs: 0 });
     const ask = () => app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs);
-    const first = await ask();
-    expect(first.verdict).toBe('fail');
-    expect(first.notes[0]?.message).toContain('from now on this one is it');
+    await app.gate({ cluster: 'prod-us', writePrevious: true }, worldNowMs);
     expect(await ask()).toMatchObject({ verdict: 'pass', rules: [{ status: 'observed' }, { status: 'observed' }] });
 
     const add = (name: string) => (report: WireReport) => {
@@ -306,7 +417,7 @@ describe('compared with the previous result', () => {
   test('what is fixed cannot come back unseen', async () => {
     const app = await open({ freshMs: 0 });
     const ask = () => app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs);
-    await ask();
+    await app.gate({ cluster: 'prod-us', writePrevious: true }, worldNowMs);
     const newest = world.hss.clusters.find(({ name }) => name === 'prod-us')?.reports.at(-1)?.report as WireReport;
     rescan('prod-us', worldNowMs - 2000, () => ({ privileged_container_list: [], privileged_container_num: 0 }));
     const fixed = await ask();
@@ -327,8 +438,9 @@ test('a lenient result is not what a strict one is compared with', async () => {
     'version: 1\nname: production\nrules:\n  - {id: w, on: vulnerabilities, max: 0, enforce: warn}\n',
   );
   const app = await open({ freshMs: 0 });
-  const ask = (strict: boolean) => app.gate({ cluster: 'prod-us', baseline: 'previous', strict }, worldNowMs);
-  for (const strict of [true, false]) await ask(strict);
+  const ask = (strict: boolean, writePrevious = false) =>
+    app.gate({ cluster: 'prod-us', baseline: 'previous', strict, writePrevious }, worldNowMs);
+  for (const strict of [true, false]) await ask(strict, true);
   rescan('prod-us', worldNowMs - 1000, (report) => {
     const [row] = report.local_image_vul_list;
     const list = [...report.local_image_vul_list, { ...row, vul_name: 'CVE-2099-1' }];
@@ -342,7 +454,7 @@ test('a lenient result is not what a strict one is compared with', async () => {
 test('a question with the previous result is answered when HSS is down, too', async () => {
   const app = await open({ freshMs: 0 });
   const ask = (ms = 0) => app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs + ms);
-  await ask();
+  await app.gate({ cluster: 'prod-us', writePrevious: true }, worldNowMs);
   expect((await ask(1)).verdict).toBe('pass');
   world.hss.fail({ kind: 'status', status: 503 }, { api: 'list', times: 8 });
   expect(await ask(2)).toMatchObject({ verdict: 'pass', stored: { reason: { kind: 'source-unreachable' } } });

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -226,7 +227,7 @@ describe('what the world does is undetermined, with a message and exit code 2:',
       says: 'report-truncated: the report ends at byte',
     },
     { why: 'counts that contradict', fault: { kind: 'contradiction', more: 3 }, says: 'count-mismatch' },
-    { why: 'a stale report', fault: { kind: 'stale', ageMs: 30 * 3_600_000 }, says: 'report-stale' },
+    { why: 'an older report', fault: { kind: 'stale', ageMs: 3_600_000 }, says: 'report-unreadable' },
   ] as const)('$why', async ({ fault, says }) => {
     world.hss.fail(fault, { api: 'report' });
     const ran = await world.run(['gate', '--cluster', 'prod-eu']);
@@ -360,6 +361,118 @@ describe('output', () => {
     expect(existsSync(file)).toBe(false);
   });
 
+  test.each([
+    { why: 'the config', file: 'portcullis.yaml' },
+    { why: 'a policy of the config', file: 'production.yaml' },
+    { why: 'the state', file: 'state.db' },
+    { why: 'what SQLite writes beside the state', file: 'state.db-wal' },
+    { why: 'a secret', file: 'secret' },
+  ])('never goes over $why, by any name of it', async ({ file }) => {
+    const own = await startWorld();
+    try {
+      const [path, link, hard, folder] = [file, 'link', 'hard', 'folder'].map((name) => join(own.folder, name)) as [
+        string,
+        string,
+        string,
+        string,
+      ];
+      const text = readFileSync(own.configFile, 'utf8').replace('env://HOOK_SECRET', `file://${own.folder}/secret`);
+      writeFileSync(own.configFile, text.replace('state.db', 'kept/../state.db'));
+      mkdirSync(join(own.folder, 'kept'));
+      writeFileSync(join(own.folder, 'secret'), 'x');
+      await own.run(['gate', '--cluster', 'prod-eu']);
+      if (!existsSync(path)) writeFileSync(path, 'x');
+      symlinkSync(path, link);
+      linkSync(path, hard);
+      symlinkSync(own.folder, folder);
+      const before = readFileSync(path);
+      for (const name of [path, link, hard, join(folder, file)]) {
+        for (const more of [
+          [`--out=json=${name}`],
+          [`--write-baseline=${name}`],
+          [`--out=json=${name}`, '--nonsense'],
+        ]) {
+          const ran = await own.run(['gate', '--cluster', 'prod-eu', ...more]);
+          expect(ran).toMatchObject({ code: 3, stdout: '' });
+          if (more.length === 1) expect(ran.stderr).toMatch(/would write over what is read\n$/);
+          expect(existsSync(name)).toBe(true);
+          expect(readFileSync(path).equals(before)).toBe(true);
+        }
+      }
+    } finally {
+      await own.close();
+    }
+  });
+
+  const main = join(process.cwd(), 'lib/cli/main.ts');
+
+  test('never goes over the config that is there by default', () => {
+    const asked = [main, 'gate', '--cluster', 'prod-eu', '--out', 'json=./portcullis.yaml'];
+    const ran = spawnSync(process.execPath, asked, { cwd: world.folder, env: world.env, encoding: 'utf8' });
+    expect(ran).toMatchObject({ status: 3, stderr: expect.stringContaining('would write over what is read') });
+    expect(readFileSync(world.configFile, 'utf8')).toContain('version: 1');
+  });
+
+  test.each(['--nonsense', '--format=nothing', '--cluster=x', 'positional', '--max-age=never'])(
+    'that an earlier run left goes also where the arguments are wrong, and what they name stays: %s',
+    async (wrong) => {
+      const file = write('old.json', '{"verdict":"pass"}');
+      const policy = policyFile('  - {id: r, on: vulnerabilities, max: 0}');
+      const ran = await command([
+        'gate',
+        '--report',
+        example,
+        `--polcy=${policy}`,
+        policy,
+        `--out=json=${file}`,
+        wrong,
+      ]);
+      expect(ran).toMatchObject({ code: 3, stdout: '' });
+      expect(existsSync(file)).toBe(false);
+      const kept = await command(['gate', '--report', example, '--polcy', policy, `--out=json=${policy}`, wrong]);
+      expect(kept.code).toBe(3);
+      expect(existsSync(policy)).toBe(true);
+    },
+  );
+
+  test('that is named in a config that is none stays', async () => {
+    const policy = write('named.yaml', 'x');
+    const old = write('old.json', '{"verdict":"pass"}');
+    const config = write('bad.yaml', 'version: 1\nsources: [{policy: named.yaml}]\n');
+    const outs = [`--out=json=${policy}`, `--out=json=${old}`];
+    const ran = await command(['gate', '--cluster', 'c', '--config', config, ...outs, '--nonsense']);
+    expect([ran.code, existsSync(policy), existsSync(old)]).toEqual([3, true, false]);
+  });
+
+  test('that cannot be written after all is no verdict: exit code 4, one line, and none of it stays', async () => {
+    const file = join(world.folder, 'half.json');
+    const full = await command([...args, `--out=json=${file}`, '--out=sarif=/dev/full']);
+    expect(full).toEqual({
+      code: 4,
+      stdout: '',
+      stderr: 'portcullis: no verdict: --out /dev/full: cannot be written (ENOSPC)\n',
+    });
+    expect(existsSync(file)).toBe(false);
+    const shell = (redirect: string) =>
+      spawnSync('sh', ['-c', `"$0" "$@" ${redirect}`, process.execPath, main, ...args], { encoding: 'utf8' });
+    expect(shell('>/dev/full')).toMatchObject({
+      status: 4,
+      stderr: 'portcullis: no verdict: standard output cannot be written (ENOSPC)\n',
+    });
+    expect(shell('2>/dev/full')).toMatchObject({ status: 2 });
+  });
+
+  test.each(['cluster', 'source', 'policy', 'config', 'baseline', 'function', 'url', 'max-age', 'write-baseline'])(
+    'is none where --%s is an empty variable, not even where undetermined may pass',
+    async (name) => {
+      for (const value of ['', ' \t']) {
+        const asked = ['gate', `--${name}=${value}`, ...(name === 'cluster' ? [] : ['--cluster=prod-eu'])];
+        const ran = await command([...asked, '--on-undetermined=pass'], { env: world.env });
+        expect(ran).toEqual({ code: 3, stdout: '', stderr: `portcullis: gate: --${name} is empty\n` });
+      }
+    },
+  );
+
   test('of one file for two formats is refused', async () => {
     const file = join(world.folder, 'twice.json');
     const ran = await command([...args, '--out', `json=${file}`, '--out', `sarif=${file}`]);
@@ -475,8 +588,23 @@ describe('a baseline', () => {
     expect(existsSync(none)).toBe(false);
   });
 
+  test('of the previous result is written where that is asked for, and lets through what it knows', async () => {
+    const ask = (...more: string[]) => world.run(['gate', '--cluster', 'prod-us', ...more]);
+    for (let i = 0; i < 2; i++) expect((await ask('--baseline', 'previous')).code).toBe(1);
+    expect((await ask('--write-baseline', 'previous')).code).toBe(1);
+    expect((await ask('--baseline', 'previous')).code).toBe(0);
+    expect(existsSync('previous')).toBe(false);
+    const forgetful = { env: { PORTCULLIS_STATE: 'memory:' } };
+    const refused = await world.run(['gate', '--cluster', 'prod-us', '--write-baseline', 'previous'], forgetful);
+    expect(refused).toMatchObject({ code: 3, stdout: '' });
+  });
+
   test.each([
     [['--baseline', 'previous'], '--baseline previous: nothing is remembered of a report at hand; name a file'],
+    [
+      ['--write-baseline', 'previous'],
+      '--write-baseline previous: nothing is remembered of a report at hand; name a file',
+    ],
     [['--baseline', 'nowhere.json'], '--baseline nowhere.json: cannot be read (ENOENT)'],
     [['--baseline', example], `baseline ${example}: version is not as gate --write-baseline writes it`],
   ])('%s is refused', async (more, says) => {

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { judgeReport } from '../../lib/compose.ts';
+import { type Baseline, baselineOf } from '../../lib/core/baseline.ts';
+import type { EvaluateOptions } from '../../lib/core/evaluate.ts';
 import type { Evaluation, Verdict } from '../../lib/core/evaluation.ts';
 import type { Policy } from '../../lib/core/policy/parse.ts';
 import { renderJson } from '../../lib/core/render/json.ts';
@@ -10,13 +12,14 @@ import { nowMs, policyOf } from '../support/evaluate.ts';
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type Row = { [key: string]: Json };
 
-const policy: Policy = policyOf(`rules:
+const rulesText = `rules:
   - {id: high, on: vulnerabilities, min_severity: High, max: 0}
   - {id: budget, on: vulnerabilities, where: 'severity == "Medium"', max: 3, per: [image, image_version]}
   - {id: privileged, on: privileged_containers, where: 'status == "running" && container != "kube-proxy"', max: 0}
   - {id: items, on: baseline_items, min_severity: High, max: 0}
   - {id: hosts, on: cluster, where: 'hosts > 50', max: 0}
-`);
+`;
+const policy: Policy = policyOf(rulesText);
 
 /** What the policy asks of a row, by list: the rules once more, by hand. */
 const asks: Readonly<Record<string, Readonly<Record<string, readonly Json[]>>>> = {
@@ -64,11 +67,11 @@ function idleInRow(list: string, key: string, row: Row): string | undefined {
   return outcomes.size === 1 ? 'whatever it is, the other parts of the row decide' : undefined;
 }
 
-async function judge(report: Json | string): Promise<Evaluation> {
+async function judge(report: Json | string, by: Policy = policy, options: EvaluateOptions = {}): Promise<Evaluation> {
   async function* body() {
     yield Buffer.from(typeof report === 'string' ? report : JSON.stringify(report));
   }
-  return judgeReport(body(), { policy, nowMs });
+  return judgeReport(body(), { policy: by, nowMs, options });
 }
 
 /** Reports that pass, though there is something in every list. */
@@ -213,6 +216,23 @@ const violations: readonly { readonly list: string; readonly count: string | und
   },
 ];
 
+/** The same rules, enforced otherwise, with waivers for some of what is there, or allowing some. */
+const others: readonly Policy[] = [
+  policy,
+  ...[
+    (text: string) => text.replaceAll('max: 0', 'max: 0, enforce: warn').replaceAll('max: 3', 'max: 1, enforce: warn'),
+    (text: string) => text.replace('max: 0', 'max: 0, enforce: warn').replace('max: 0}', 'max: 1, enforce: observe}'),
+    (text: string) => text.replaceAll('max: 0', 'max: 2'),
+    (text: string) =>
+      `${text}waivers:\n${['high', 'budget', 'privileged']
+        .map(
+          (rule, n) =>
+            `  - {id: W-${rule}, rule: ${rule}, reason: x, owner: y, expires: 2027-01-01, max_findings: ${n + 1}}\n`,
+        )
+        .join('')}`,
+  ].map((change) => policyOf(change(rulesText))),
+];
+
 test('a violating finding that is added anywhere never improves a verdict', async () => {
   const spoil = fc.constantFrom(...Object.entries(changes));
   const given = fc.record({
@@ -220,25 +240,42 @@ test('a violating finding that is added anywhere never improves a verdict', asyn
     spoilt: fc.option(fc.tuple(fc.nat(), spoil), { nil: undefined }),
     violation: fc.constantFrom(...violations),
     at: fc.nat(),
+    by: fc.constantFrom(...others),
+    strict: fc.boolean(),
+    since: fc.boolean(),
   });
   const seen = new Map<string, number>();
+  const baselines = new Map<Policy, Baseline | undefined>();
+  for (const by of others) {
+    const accepted = structuredClone(passing[0] as Row);
+    for (const row of accepted.privileged_container_list as Row[]) Object.assign(row, violations[2]?.change);
+    baselines.set(
+      by,
+      baselineOf(await judge({ ...accepted, scan_time: 1 }, by, { track: 'baseline', maxReportAgeMs: 1e15 }), by.rules),
+    );
+  }
+  expect([...baselines.values()]).not.toContain(undefined);
   await fc.assert(
-    fc.asyncProperty(given, async ({ report: n, spoilt, violation: { list, count, change }, at }) => {
-      const report = passing[n % passing.length] as Row;
-      const parts = partsOf(report);
-      const part = spoilt && parts[spoilt[0] % parts.length];
-      const before = (part && spoilt && changed(report, part, spoilt[1][1])) ?? report;
-      const rows = before[list];
-      const [sample] = report[list] as Row[];
-      if (!Array.isArray(rows) || sample === undefined) return;
-      const after = structuredClone(before);
-      (after[list] as Json[]).splice(at % (rows.length + 1), 0, { ...sample, ...change });
-      if (count !== undefined && typeof after[count] === 'number') after[count] = (after[count] as number) + 1;
-      const [was, is] = [(await judge(before)).verdict, (await judge(after)).verdict];
-      seen.set(`${was} to ${is}`, (seen.get(`${was} to ${is}`) ?? 0) + 1);
-      expect(rank[is]).toBeLessThanOrEqual(rank[was]);
-    }),
-    { numRuns: 1_500 },
+    fc.asyncProperty(
+      given,
+      async ({ report: n, spoilt, violation: { list, count, change }, at, by, strict, since }) => {
+        const report = passing[n % passing.length] as Row;
+        const parts = partsOf(report);
+        const part = spoilt && parts[spoilt[0] % parts.length];
+        const before = (part && spoilt && changed(report, part, spoilt[1][1])) ?? report;
+        const rows = before[list];
+        const [sample] = report[list] as Row[];
+        if (!Array.isArray(rows) || sample === undefined) return;
+        const after = structuredClone(before);
+        (after[list] as Json[]).splice(at % (rows.length + 1), 0, { ...sample, ...change });
+        if (count !== undefined && typeof after[count] === 'number') after[count] = (after[count] as number) + 1;
+        const options = { strict, baseline: since ? baselines.get(by) : undefined };
+        const [was, is] = [(await judge(before, by, options)).verdict, (await judge(after, by, options)).verdict];
+        seen.set(`${was} to ${is}`, (seen.get(`${was} to ${is}`) ?? 0) + 1);
+        expect(rank[is]).toBeLessThanOrEqual(rank[was]);
+      },
+    ),
+    { numRuns: 4_000 },
   );
   expect([...seen.keys()]).toEqual(expect.arrayContaining(['pass to fail', 'undetermined to fail', 'fail to fail']));
 });

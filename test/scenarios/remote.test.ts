@@ -150,6 +150,10 @@ describe.each(ways)('asked by %s', (way, to) => {
       'prod',
       '--policy',
       'production',
+      '--baseline',
+      'previous',
+      '--write-baseline',
+      'previous',
     );
     expect(ran.code).toBe(1);
     expect(JSON.parse(aws.calls[before]?.body ?? '')).toEqual({
@@ -159,8 +163,11 @@ describe.each(ways)('asked by %s', (way, to) => {
       images: ['no/such:1'],
       max_age: '2h',
       strict: true,
+      baseline: 'previous',
+      write_baseline: 'previous',
     });
     expect(ran.stdout).toContain('image-absent');
+    expect(ran.stdout.replaceAll(/\s+/g, ' ')).toContain('this result was not kept for baseline: previous');
   });
 
   test('lets an undetermined verdict through when the gate did, and only then', async () => {
@@ -261,6 +268,7 @@ describe.each(ways)('asked by %s', (way, to) => {
       ['prod-eu', edited(passing, (it) => Object.assign(it, { evaluated_at: '2025-01-01T00:00:00Z' })), /another time/],
       ['prod-eu', edited(passing, (it) => Object.assign(it.report, { scanned_at: null })), /of when the report is/],
       ['prod-eu', passing, /a report that is too old/, ['--max-age', '1s']],
+      ['prod-eu', passing, /does not say what it compared with/, ['--baseline', 'previous']],
     ];
     for (const [cluster, body, says, more = []] of answers) {
       aws.script.push(way === '--function' ? { payload: { statusCode: 200, body } } : { status: 200, body });
@@ -354,7 +362,7 @@ test.each([
   [['--function', 'f', '--url', 'https://x'], 'needs --function or --url, and not both'],
   [['--function', 'f', '--config', 'x'], '--config does not go with --function or --url'],
   [['--function', 'f', '--baseline', 'b.json'], 'a deployed gate compares with previous only'],
-  [['--function', 'f', '--write-baseline', '/tmp/b.json'], '--write-baseline does not go'],
+  [['--function', 'f', '--write-baseline', '/tmp/b.json'], 'a deployed gate keeps previous only'],
   [['--url', 'http://example.com'], '--url: has to be the https URL'],
   [['--url', 'https://u:p@example.com'], '--url: must not hold a user or a password'],
   [['--url', 'https://example.com', '--qualifier', 'x'], '--qualifier does not go with --url'],

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Baseline, baselineOf, parseBaseline, renderBaseline } from '../../lib/core/baseline.ts';
 import type { Evaluation } from '../../lib/core/evaluation.ts';
+import { parseImagePattern } from '../../lib/core/images.ts';
 import type { ReportFacts } from '../../lib/core/report.ts';
-import { evaluate, type Findings, nowMs, policyOf } from '../support/evaluate.ts';
+import { anyAge, retime } from '../../lib/core/retime.ts';
+import { evaluate, type Findings, type Given, nowMs, policyOf } from '../support/evaluate.ts';
 
 const policy = 'rules:\n  - {id: r, on: vulnerabilities, min_severity: High, max: 0}\n';
 const digest = `sha256:${'ab'.repeat(32)}`;
@@ -123,6 +125,36 @@ describe('against a baseline', () => {
     expect(evaluation.rules[0]?.since?.fixed ?? 0).toBe(0);
   });
 
+  test.each<{ why: string; given: Given }>([
+    {
+      why: 'breaks off',
+      given: { subject: { digest, problems: [{ kind: 'report-truncated', message: 'it breaks off' }] } },
+    },
+    { why: 'is too old', given: { options: { baseline: before, maxReportAgeMs: 1 } } },
+    { why: 'does not say of when it is', given: { facts: { scannedAtMs: nowMs + 86_400_000 } } },
+    { why: 'does not know an image', given: { options: { baseline: before, images: [parseImagePattern('no/such')] } } },
+  ])('nothing is called fixed by a report that $why, though what is new fails', ({ given }) => {
+    const evaluation = evaluate(policy, {
+      findings: vuls(1, 4),
+      subject: { digest },
+      options: { baseline: before },
+      ...given,
+    });
+    expect(evaluation.verdict).not.toBe('pass');
+    expect(evaluation.rules[0]?.since?.fixed).toBe(0);
+  });
+
+  test('nothing is called fixed once the report has grown too old', () => {
+    const fresh = evaluate(policy, {
+      findings: vuls(1, 4),
+      subject: { digest },
+      options: { baseline: before, maxReportAgeMs: anyAge },
+    });
+    expect(fresh.rules[0]).toMatchObject({ status: 'fail', since: { fixed: 2 } });
+    const old = retime(fresh, policyOf(policy), nowMs + 40 * 86_400_000, {});
+    expect(old?.rules[0]).toMatchObject({ status: 'fail', since: { new: 1, fixed: 0 } });
+  });
+
   test.each([
     ['of another cluster', { clusterId: 'c-2' }, policy, 'it is of cluster prod-eu'],
     ['of a newer report', { scannedAtMs: nowMs - 2 * 3_600_000 }, policy, 'it is of a newer report'],
@@ -160,6 +192,16 @@ describe('against a baseline', () => {
       verdict: 'fail',
       rules: [{ since: { new: 1 } }],
     });
+  });
+
+  test.each([0, 10])('a rule with a waiver that covers too much is not eased, at max: %j', (max) => {
+    const plain = `rules:\n  - {id: r, on: vulnerabilities, max: ${max}}\n`;
+    const waived = `${plain}waivers:\n  - {id: W, rule: r, reason: x, owner: y, expires: 2027-01-01, max_findings: 1}\n`;
+    for (const text of [plain, waived]) {
+      const evaluation = since(baseline(text, vuls(1, 2, 3)), waived, vuls(1, 2, 3));
+      expect(evaluation).toMatchObject({ verdict: 'fail', rules: [{ status: 'fail', count: 3 }] });
+      expect(evaluation.rules[0]?.since).toBeUndefined();
+    }
   });
 
   test('a rule fails if, and only if, something that breaks it is new or there is more of it', () => {
@@ -202,6 +244,12 @@ describe('a baseline as a file', () => {
     expect(text).toBe(renderBaseline(baseline(policy, vuls(1, 2, 3))));
     expect(text.split('\n').filter((line) => /^ +"[0-9a-f]{12}",?$/.test(line))).toHaveLength(3);
     expect(parseBaseline(text, 'b.json')).toEqual(baseline(policy, vuls(1, 2, 3)));
+    const groups = 'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n';
+    const rows = ['b', 'a', 'c'].map((image) => vul(1, image));
+    const [one, other] = [rows, [...rows].reverse()].map((vulnerabilities) =>
+      renderBaseline(baseline(groups, { vulnerabilities })),
+    );
+    expect(one).toBe(other);
   });
 
   test.each([

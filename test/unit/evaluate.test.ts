@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { judgeReport } from '../../lib/compose.ts';
 import { renderJson } from '../../lib/core/render/json.ts';
-import type { Finding } from '../../lib/core/report.ts';
+import type { Finding, ListFacts, ListName } from '../../lib/core/report.ts';
 import { evaluate, type Given, nowMs, policyOf } from '../support/evaluate.ts';
 
 const vul = (severity: string, n = 1, more: Finding = {}): Finding => ({
@@ -317,6 +318,66 @@ describe('counts', () => {
         notes: [{ message: expect.stringContaining('has no list of vulnerabilities') }],
       });
     }
+  });
+});
+
+describe('a rule on the cluster', () => {
+  const ask = (field: string, reported: number, facts: Partial<ListFacts>) => {
+    const list = field === 'baseline_risks' ? 'baseline_checks' : (field as ListName);
+    return evaluate(`rules:\n  - {id: r, on: cluster, where: '${field} > 5', max: 0}\n`, {
+      lists: { [list]: { reported, ...facts } },
+    });
+  };
+  const counted = ['vulnerabilities', 'baseline_risks', 'privileged_containers', 'ports', 'packages', 'processes'];
+
+  test.each(counted)('does not believe %s where more are listed', (field) => {
+    expect(ask(field, 5, { listed: 6 })).toMatchObject({
+      verdict: 'undetermined',
+      rules: [{ status: 'undetermined' }],
+      reasons: [{ kind: 'count-mismatch', rules: ['r'] }],
+    });
+    expect(ask(field, 5, { listed: 5 }).verdict).toBe('pass');
+  });
+
+  test('believes a count of baselines that leaves out those that failed nothing', () => {
+    expect(ask('baseline_risks', 2, { listed: 9, failing: 2 }).verdict).toBe('pass');
+    expect(ask('baseline_risks', 1, { listed: 9, failing: 2 }).verdict).toBe('undetermined');
+  });
+
+  test.each([
+    { failed: [0, 0, 0], counted: 0, verdict: 'pass' },
+    { failed: [0, 4, 2], counted: 2, verdict: 'pass' },
+    { failed: [0, 4, 2], counted: 6, verdict: 'pass' },
+    { failed: [0, 4, 2], counted: 1, verdict: 'undetermined' },
+    { failed: [0, 4, undefined], counted: 1, verdict: 'undetermined' },
+  ])('reads which baselines failed: $failed, $counted counted: $verdict', async ({ failed, counted, verdict }) => {
+    async function* body() {
+      const rows = failed.map((n, i) => ({ severity: 'High', check_name: `c-${i}`, failed_rule_num: n }));
+      yield Buffer.from(JSON.stringify({ scan_time: nowMs, risk_config_num: counted, baseline_detection_list: rows }));
+    }
+    const policy = policyOf("rules:\n  - {id: r, on: cluster, where: 'baseline_risks > 50', max: 0}\n");
+    expect((await judgeReport(body(), { policy, nowMs })).verdict).toBe(verdict);
+  });
+});
+
+describe('a rule that warns', () => {
+  const rules = (enforce: string) =>
+    `rules:\n  - {id: r, on: ports, max: 0, where: "port == 1", enforce: ${enforce}}\n`;
+  const broken = { findings: { ports: [{ port: 1 }] }, lists: { ports: { reported: 2 } } };
+
+  test('is as doubtful when it is broken as when it is not', () => {
+    for (const given of [broken, { lists: { ports: { reported: 2 } } }]) {
+      expect(evaluate(rules('warn'), given)).toMatchObject({
+        verdict: 'undetermined',
+        reasons: [{ kind: 'count-mismatch', rules: ['r'] }],
+      });
+    }
+    expect(evaluate(rules('warn'), broken).rules[0]?.status).toBe('warn');
+  });
+
+  test('fails strictly, and then what is doubtful is a note', () => {
+    const evaluation = evaluate(rules('warn'), { ...broken, options: { strict: true } });
+    expect(evaluation).toMatchObject({ verdict: 'fail', reasons: [], notes: [{ list: 'ports' }] });
   });
 });
 

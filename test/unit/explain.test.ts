@@ -87,10 +87,6 @@ Waivers for this rule:
   ✗ W-few would cover it, but covers 3 findings and was granted for 1, so it waives nothing (line 11)
   ✗ W-two is for others (line 12)
     ✗ vulnerability == "CVE-2"; vulnerability is "CVE-1"
-
-Change 1 of 1 on the shortest way to green clears it:
-  upgrade openssl in app:1 clears 2 of 2
-  fix: Upgrade to 3
 `);
   });
 
@@ -142,7 +138,7 @@ Rule high (line 4), high, enforce block: status fail: 2 found, 0 allowed, 1 waiv
   ${evaluation.rules[0]?.findings[1]?.fingerprint}  High CVE-1 in openssl 1
 
 The shortest way to green:
-  1. upgrade openssl in app:1 clears 2 of 2
-     fix: Upgrade to 3
+  rule high: waiver W-few covers 3 findings and was granted for 1: it has to cover less, or be
+    granted for more
 `);
 });

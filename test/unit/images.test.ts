@@ -74,24 +74,57 @@ describe('an image that is asked for', () => {
     ['a*b*c', 'abc', '', true],
     ['a*bb*c', 'abc', '', false],
     ['ab*ba', 'aba', '', false],
+    ['reg/app:*', 'reg/app', '9', true],
+    ['reg/app:*', 'reg/apple', '9', false],
+    ['reg/app:1.*', 'reg/app', '1.2', true],
+    ['reg/app:1.*', 'reg/app-other', '1.2', false],
+    ['app:*', 'docker.io/library/app', '9', true],
+    ['docker.io/library/app:*', 'app', '9', true],
+    ['app:*', 'team/app', '9', false],
+    ['team/*:1.2', 'team/x', '1.2', true],
+    ['team/*:1.2', 'team/x', '1.20', false],
+    ['team/*:1.2', 'team/x', '11.2', false],
+    ['*payments:1.0', 'team/payments', '1.0', true],
+    ['*payments:1.0', 'team/payments', '1.0.1', false],
+    ['*payments:1.0', 'team/payments-x', '1.0', false],
+    ['registry:5000/*:1', 'registry:5000/app', '1', true],
+    ['registry:5000/*:1', 'registry:5000/app', '12', false],
+    ['registry:5000/app*', 'registry:5000/app', '12', true],
+    ['*:latest', 'reg/app', 'latest', true],
+    ['*:latest', 'reg/app', 'latest-2', false],
   ])('%s is %s %s: %s', (text, image, version, expected) => {
     expect(parseImagePattern(text).matches(image, version)).toBe(expected);
   });
 
-  test.each(['', 'App', 'app name', 'team/* x', 'team/*@sha256:1'])('is refused where it is none: %j', (text) => {
-    expect(() => parseImagePattern(text)).toThrow(/^image /);
+  test.each(['', 'App', 'app name', 'team/* x', 'team/?*', 'team/*@sha256:1'])(
+    'is refused where it is none: %j',
+    (text) => {
+      expect(() => parseImagePattern(text)).toThrow(/^image /);
+    },
+  );
+
+  test('matches patterns as a regular expression would, its name and its tag each as a whole', () => {
+    const some = fc.string({ unit: fc.constantFrom('A', 'B', '*'), maxLength: 6 });
+    const tag = fc.option(some, { nil: undefined });
+    const text = fc.string({ unit: fc.constantFrom('A', 'B'), maxLength: 8 });
+    const regex = (pattern: string) => new RegExp(`^${pattern.replaceAll('*', '.*')}$`);
+    let matched = 0;
+    fc.assert(
+      fc.property(some, tag, text, text, (ofName, ofTag, name, version) => {
+        const pattern = ofTag === undefined ? ofName : `${ofName}:${ofTag}`;
+        fc.pre(pattern.includes('*'));
+        const expected = regex(ofName).test(name) && (ofTag === undefined || regex(ofTag).test(version));
+        expect(parseImagePattern(pattern).matches(name, version)).toBe(expected);
+        if (expected) matched++;
+      }),
+      { numRuns: 3000 },
+    );
+    expect(matched).toBeGreaterThan(100);
   });
 
-  test('matches patterns as a regular expression would', () => {
-    const some = fc.string({ unit: fc.constantFrom('A', 'B', '*'), maxLength: 8 });
-    const text = fc.string({ unit: fc.constantFrom('A', 'B'), maxLength: 10 });
-    fc.assert(
-      fc.property(some, text, (pattern, name) => {
-        const expected = new RegExp(`^${`${pattern}*`.replaceAll('*', '.*')}$`).test(name);
-        expect(parseImagePattern(`${pattern}*`).matches(name, '')).toBe(expected);
-      }),
-      { numRuns: 1000 },
-    );
+  test('takes no longer for a name that was made to take long', () => {
+    const { matches } = parseImagePattern(`${'*a'.repeat(60)}*b`);
+    expect(matches('a'.repeat(5000), '')).toBe(false);
   });
 });
 

@@ -98,7 +98,10 @@ export function renderRules(
     for (const one of explained) if (only === undefined || one.rule.id === only) putRule(put, one, evaluation);
     const steps =
       evaluation.wayToGreen?.steps.filter(({ rules }) => only === undefined || rules[only] !== undefined) ?? [];
-    if (steps.length === 0) return;
+    const left = (evaluation.wayToGreen?.left ?? []).filter(
+      (one) => only === undefined || one.startsWith(`rule ${only}: `),
+    );
+    if (steps.length + left.length === 0) return;
     put('');
     put('The shortest way to green:');
     for (const [i, step] of steps.entries()) {
@@ -107,6 +110,7 @@ export function renderRules(
     }
     const omitted = evaluation.wayToGreen?.omitted ?? 0;
     if (omitted > 0) put(`and ${plural(omitted, 'more change')}`, 2);
+    for (const one of left) put(terminalText(one, 400), 2);
   });
 }
 

@@ -84,7 +84,9 @@ function ruleEntry(rule: RuleResult) {
   };
 }
 
-function baselineEntry({ reportId, scannedAtMs, digest }: NonNullable<Evaluation['baseline']>) {
+function baselineEntry(baseline: NonNullable<Evaluation['baseline']>) {
+  if (baseline === 'none') return { report: null };
+  const { reportId, scannedAtMs, digest } = baseline;
   return { report: { id: reportId, scanned_at: isoTime(scannedAtMs), digest } };
 }
 
@@ -115,7 +117,7 @@ function waiverEntry(waiver: WaiverResult) {
 /** The first few of the way: a pipeline acts on one at a time. */
 const shownSteps = 10;
 
-function wayEntry({ steps, omitted, of }: WayToGreen) {
+function wayEntry({ steps, omitted, of, left }: WayToGreen) {
   const shown = steps.slice(0, shownSteps);
   return {
     of,
@@ -127,6 +129,7 @@ function wayEntry({ steps, omitted, of }: WayToGreen) {
       rules,
     })),
     omitted: omitted + steps.length - shown.length,
+    ...(left && { left: [...left] }),
   };
 }
 

@@ -83,14 +83,16 @@ function ruleTable({ rules }: Evaluation): readonly string[] {
 }
 
 function wayToGreenBlocks({ wayToGreen }: Evaluation): readonly string[] {
-  if (wayToGreen === undefined || wayToGreen.steps.length === 0) return [];
-  const { steps, omitted, of } = wayToGreen;
+  if (wayToGreen === undefined) return [];
+  const { steps, omitted, of, left = [] } = wayToGreen;
   const lines = steps.slice(0, shown.steps).map((step, i) => {
     const advice = step.advice ? `; fix: ${prose(step.advice)}` : '';
     return `${i + 1}. ${capital(spell(remedyPhrase(step, of), code))}${advice}`;
   });
   const more = steps.length - lines.length + omitted;
-  return ['**Way to green**', [...lines, ...(more > 0 ? ['', `and ${plural(more, 'more step')}`] : [])].join('\n')];
+  const besides = left.slice(0, shown.steps * 2).map((one) => `- ${prose(one)}`);
+  const blocks = [lines.join('\n'), more > 0 ? `and ${plural(more, 'more step')}` : '', besides.join('\n')];
+  return ['**Way to green**', ...blocks.filter((block) => block !== '')];
 }
 
 /** Folded, so that the table stays in sight. */

@@ -12,7 +12,7 @@ const shown = { compared: 500, waivers: 200 };
 /** Which rules have new findings, and which have less. */
 export function comparisonHtml({ rules, baseline }: Evaluation): Html {
   const compared = rules.flatMap((rule) => (rule.since ? [{ rule, since: rule.since }] : []));
-  if (baseline === undefined || compared.length === 0) return html``;
+  if (baseline === undefined || baseline === 'none' || compared.length === 0) return html``;
   const columns: readonly Column[] = [
     { label: 'Rule', kind: 'wide', isHeader: true },
     ...['Before', 'New', 'Fixed', 'Found'].map((label) => ({ label, kind: 'number' as const })),

@@ -83,15 +83,18 @@ function factsHtml(evaluation: Evaluation): Html {
     ['Policy', nameHtml(policyName(evaluation)), [nameHtml(policy.digest, 100)]],
     ['Judged as of', timeHtml(evaluatedAtMs), []],
   ];
-  const compared: typeof facts = baseline
-    ? [
-        [
-          'Baseline scanned',
-          timeHtml(baseline.scannedAtMs),
-          [baseline.reportId !== '' && nameHtml(baseline.reportId), nameHtml(baseline.digest, 100)],
-        ],
-      ]
-    : [];
+  const compared: typeof facts =
+    baseline === 'none'
+      ? [['Baseline', html`none yet`, []]]
+      : baseline
+        ? [
+            [
+              'Baseline scanned',
+              timeHtml(baseline.scannedAtMs),
+              [baseline.reportId !== '' && nameHtml(baseline.reportId), nameHtml(baseline.digest, 100)],
+            ],
+          ]
+        : [];
   return html`<dl class="facts">
 ${[...facts, ...compared].map(
   ([label, value, details]) =>

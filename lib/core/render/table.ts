@@ -32,6 +32,7 @@ export interface TableOptions {
 const shownFindings = 5;
 const shownGroups = 5;
 const shownSteps = 3;
+const shownLeft = 5;
 
 /** For a person at a terminal or in a CI log: the verdict, then what is broken, worst first, where and how to fix it. */
 export function renderTable(evaluation: Evaluation, { colour, columns }: TableOptions): string {
@@ -84,11 +85,14 @@ export function renderTable(evaluation: Evaluation, { colour, columns }: TableOp
 /** Last, since that is where one looks in a log: what to do. */
 function wayLines(way: WayToGreen | undefined, put: Put, title: (text: string) => void): void {
   if (way === undefined) return;
-  const { steps, omitted, of } = way;
-  title(`The shortest way to green: ${plural(steps.length + omitted, 'change')}`);
+  const { steps, omitted, of, left = [] } = way;
+  const besides = left.length === 0 ? '' : ', and what no change brings';
+  title(`The shortest way to green: ${plural(steps.length + omitted, 'change')}${besides}`);
   for (const step of steps.slice(0, shownSteps)) put(spell(remedyPhrase(step, of), safe), 2, 4);
   const more = steps.length + omitted - shownSteps;
   if (more > 0) put(`and ${plural(more, 'more change')}`, 2);
+  for (const one of left.slice(0, shownLeft)) put(terminalText(one, 400), 2, 4);
+  if (left.length > shownLeft) put(`and ${quantity(left.length - shownLeft)} more`, 2);
 }
 
 function reportLine({ report, cluster }: Evaluation): string {

@@ -10,7 +10,7 @@ import { tellDeadLetters } from './dead-letters.ts';
 import { type Followed, type FollowOptions, follow, followEvaluation } from './follow.ts';
 import { type Judge, undetermined } from './judge.ts';
 import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
-import { type KnownCluster, knownClusters, rememberClusters } from './known-clusters.ts';
+import { type KnownCluster, knownClusters, rememberClusters, successorOf } from './known-clusters.ts';
 import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } from './left-out.ts';
 import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
 import { undeterminedBy } from './out-of-time.ts';
@@ -265,13 +265,14 @@ class Run {
       const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
       const wanted = clusters.filter(isOurs);
       if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
-      const gone = await rememberClusters(store, source.name, wanted, before, this.#nowMs);
-      for (const { clusterId, clusterName } of gone) {
-        if (!isOurs({ clusterId, clusterName })) {
+      const { there, gone } = await rememberClusters(store, source.name, wanted, before, this.#nowMs);
+      for (const known of gone) {
+        const { clusterId, clusterName } = known;
+        if (!isOurs(known) || successorOf(known, there) !== undefined) {
           await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined });
           continue;
         }
-        const message = `cluster ${clusterName} was in the report list of source ${source.name} and is not any more; if that is meant, leave it out by clusters.exclude`;
+        const message = `cluster ${clusterName} was in the report list of source ${source.name} and is not any more; if that is meant, leave it out: put ${clusterId} in clusters.exclude`;
         this.#looked(
           source,
           await this.#absent(

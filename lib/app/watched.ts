@@ -14,7 +14,7 @@ export interface WatchedSource {
   readonly policyProblem?: InputError | UndeterminedError | undefined;
   /** That the policy is an older copy; for people. */
   readonly policyNote?: string | undefined;
-  /** Patterns of cluster names; absent: all. */
+  /** Patterns of names and ids of clusters; absent: all. */
   readonly include?: readonly string[] | undefined;
   readonly exclude?: readonly string[] | undefined;
   /** Names of clusters that must be there. */
@@ -33,9 +33,9 @@ export const noPolicy: Policy = {
 
 /** Whether the config wants a cluster looked at. */
 export function isWanted(
-  row: Pick<ClusterRow, 'clusterName'>,
+  { clusterId, clusterName }: Pick<ClusterRow, 'clusterId' | 'clusterName'>,
   { include, exclude }: Pick<WatchedSource, 'include' | 'exclude'>,
 ): boolean {
-  const matches = (pattern: string) => matchesGlob(pattern, row.clusterName);
+  const matches = (pattern: string) => matchesGlob(pattern, clusterName) || matchesGlob(pattern, clusterId);
   return (include === undefined || include.some(matches)) && !(exclude ?? []).some(matches);
 }

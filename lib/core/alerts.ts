@@ -11,7 +11,7 @@ import { type RuleSeverity, worstSeverity } from './severity.ts';
  *
  * - `resolved`: a newer report, sufficient to tell, does not show it any more
  * - `waived`: without waivers it would fire
- * - `policy-changed`: the policy does not ask for it any more, or asks for something else
+ * - `policy-changed`: it is not watched for any more: the policy asks for something else, or the config leaves the cluster out
  * - `regrouped`: groups that were followed together are few enough to be followed one by one
  */
 export type AlertEnd = 'resolved' | 'waived' | 'policy-changed' | 'regrouped';

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { worldNowMs } from '../../lib/simulator/clusters.ts';
+import { type SimulatedCluster, worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 let world: World;
@@ -87,4 +87,52 @@ test('a receiver that said it is gone is asked again as soon as its URL is anoth
   await edit([`${world.hook.url}/in`, `${world.hook.url}/new`]);
   await heard(3);
   expect(world.hook.received.slice(asked).map(({ path, status }) => [path, status])).toContainEqual(['/new', 200]);
+});
+
+/** The world with its cluster prod-us under another id. */
+function renewed(id: string): SimulatedCluster[] {
+  return worldClusters().map((cluster) =>
+    cluster.name === 'prod-us'
+      ? {
+          ...cluster,
+          id,
+          reports: cluster.reports.map((one) => ({
+            id: `${id}-${one.id}`.slice(0, 64),
+            report: { ...one.report, cluster_id: id },
+          })),
+        }
+      : cluster,
+  );
+}
+
+test('a cluster that was made anew under its name takes the place of the old one, which is not resolved', async () => {
+  await edit(everything);
+  await heard(0);
+  world.hss.clusters = renewed('a-new-id');
+  const before = world.hook.received.length;
+  const told = await heard(1);
+  expect(told.filter((line) => line.startsWith('prod-us ')).toSorted()).toEqual([
+    'prod-us policy-changed no-high',
+    'prod-us policy-changed no-privileged',
+  ]);
+  // What stands in the new one is the summary of a first look.
+  expect(JSON.stringify(world.hook.received.slice(before))).toContain('a-new-id');
+  expect(await heard(2)).toEqual([]);
+});
+
+test('of two clusters of one name the one that is gone is absent, until its id is excluded', async () => {
+  await edit(everything);
+  const twin = { ...(renewed('a-twin').find(({ name }) => name === 'prod-us') as SimulatedCluster) };
+  world.hss.clusters = [...worldClusters(), twin];
+  await heard(0);
+  world.hss.clusters = worldClusters();
+  expect(await heard(1)).toEqual(['prod-us new undetermined']);
+  await edit(['    policy: production.yaml', '    clusters: {exclude: [a-twin]}\n    policy: production.yaml']);
+  const left = await heard(2);
+  expect(left.toSorted()).toEqual([
+    'prod-us policy-changed no-high',
+    'prod-us policy-changed no-privileged',
+    'prod-us policy-changed undetermined',
+  ]);
+  expect(await heard(3)).toEqual([]);
 });

@@ -292,7 +292,7 @@ test.each([
   {
     why: 'the policy changed',
     item: news({ cause: 'policy-changed', count: 4, max: 2, sinceMs: atMs - 9 * dayMs, overMs: atMs }),
-    says: '⚪ *the policy does not ask for it any more* `a-rule` (high) after 9d: 4 found before, 2 allowed',
+    says: '⚪ *no longer watched for* `a-rule` (high) after 9d: 4 found before, 2 allowed',
   },
   {
     why: 'no longer judged',

@@ -39,7 +39,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reminder: 'still there',
     resolved: 'resolved',
     waived: 'waived',
-    'policy-changed': 'the policy does not ask for it any more',
+    'policy-changed': 'no longer watched for',
     regrouped: 'its groups are told one by one again',
   },
   undetermined: {
@@ -204,7 +204,7 @@ const inBrief: readonly { readonly causes: readonly Cause[]; readonly word: stri
   { causes: ['reopened', 'waiver-expired'], word: 'back' },
   { causes: ['worse'], word: 'worse' },
   { causes: ['reminder'], word: 'still there' },
-  { causes: ['policy-changed'], word: 'dropped by the policy' },
+  { causes: ['policy-changed'], word: 'no longer watched for' },
   { causes: ['regrouped'], word: 'told by group again' },
   { causes: ['waived'], word: 'waived' },
   { causes: ['resolved'], word: 'resolved' },

@@ -197,6 +197,23 @@ describe('the gate fails closed', () => {
     expect(instance.lines).toHaveLength(1);
   });
 
+  test('a result that Lambda would not answer with is no verdict, and the answer says what is too large', async () => {
+    const waiver = {
+      id: 'W',
+      status: 'unused',
+      count: 0,
+      rule: 'r',
+      owner: 'o',
+      expiresAtMs: 1,
+      isExpiring: false,
+    } as const;
+    const waivers = Array.from({ length: 700 }, (_, line) => ({ ...waiver, reason: '"'.repeat(10_000), line }));
+    const instance = instanceOf({ gate: async () => ({ ...passed, waivers }) });
+    const answer = await answerGate({ cluster: 'c' }, invocation, instance);
+    expect(answer.statusCode).toBe(400);
+    expect(JSON.parse(answer.body).error.message).toMatch(/^policy .*: its rules and waivers alone .*\(6 MB\)/);
+  });
+
   test('whatever the event is, only one that names a cluster gets as far as a verdict', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -3,9 +3,11 @@ import { existsSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { formatNames } from '../../lib/cli/formats.ts';
 import { type SimulatedCluster, worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
 import { buildReport } from '../../lib/simulator/reports.ts';
 import { command } from '../support/command.ts';
+import { workflowCommands } from '../support/workflow-commands.ts';
 import { configOf, startWorld, type World, worldPolicy } from '../support/world.ts';
 
 const example = 'test/fixtures/published-example.json';
@@ -327,6 +329,35 @@ describe('bad input ends with exit code 3 and says what, where and what to do:',
     const ran = await world.run(['gate', '--cluster', 'prod-eu', '--source', 'prd']);
     expect(ran.code).toBe(3);
     expect(ran.stderr).toContain('there is no source prd; did you mean prod?');
+  });
+});
+
+describe('names and policies give a CI system no command', () => {
+  const attacks = ['##[error]x', '##[add-path]/evil', '##vso[task.complete]', '::error::x'];
+  const policy = ['--policy', 'policies/production.yaml', '--now', '2026-11-02T08:00:00Z'];
+  const names = /"(cluster_name|local_image_name|vul_name|app_name|container_name|vul_description|solution)": "/g;
+
+  test.each(formatNames)('in %s', async (format) => {
+    const text = readFileSync('docs/examples/report.json', 'utf8');
+    for (const attack of attacks) {
+      const report = write(
+        'attack.json',
+        text.replace(names, (start) => `${start}${attack}`),
+      );
+      const ran = await command(['gate', '--report', report, ...policy, '--format', format]);
+      expect(ran.code).toBe(1);
+      expect(ran.stdout).toContain(attack.replace(/^\W+|\W+$/g, '').slice(0, 3));
+      expect(ran.stdout).not.toMatch(/##\w*\[/);
+      expect(ran.stdout).not.toMatch(/^\s*::error::x/m);
+    }
+  });
+
+  test('in what is wrong with a policy', async () => {
+    const file = write('attack.yaml', 'nam: "x\n::set-output name=v::1\r##[set-output name=v]1"\n::add-mask::x: 1\n');
+    const ran = await command(['gate', '--report', example, '--policy', file]);
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain('set-output');
+    expect(workflowCommands(ran.stderr)).toEqual([]);
   });
 });
 

@@ -6,6 +6,7 @@ import { fields } from '../../lib/core/report.ts';
 import { parseResult } from '../../lib/core/result.ts';
 import { hostileEvaluation } from '../fixtures/render/hostile.ts';
 import { evaluation, failing, kept, rule, undetermined, vulnerability } from '../fixtures/render/samples.ts';
+import { workflowCommands } from '../support/workflow-commands.ts';
 
 test.each([
   { name: 'failing', told: failing },
@@ -87,6 +88,7 @@ test('whatever the texts: valid, faithful, and the same each time', () => {
       expect(JSON.stringify(JSON.parse(text))).toBe(JSON.stringify(resultOf(told)));
       expect(text).toBe(renderJson(structuredClone(told)));
       expect(text.endsWith('}\n')).toBe(true);
+      expect(workflowCommands(text)).toEqual([]);
       expect(/[\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b]/.test(text)).toBe(false);
     }),
     { numRuns: 30 },

@@ -10,6 +10,8 @@
 #
 # Exit code: 0 pass, 1 fail, 2 undetermined, 3 invalid input, 4 no verdict, whatever the reason.
 set -euo pipefail
+# With it, cd may go elsewhere and says where.
+unset CDPATH
 
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 node=$home/node_modules/.bin/node

@@ -4,6 +4,7 @@
 # Whatever is not known to be a pass fails the step: the exit code is 4 until there is a verdict that agrees with what the
 # gate ended with. The outputs are written in any case.
 set -euo pipefail
+unset CDPATH
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 node=$here/../node_modules/.bin/node
@@ -102,7 +103,8 @@ if [ -n "${GATE_SARIF_FILE:-}" ]; then sarif=$GATE_SARIF_FILE; fi
 case $facts in
   *let-through=true*)
     echo '::warning title=Portcullis::The verdict is undetermined, and was let through: on-undetermined is pass'
-    echo '**Let through although undetermined**: `on-undetermined` is `pass`.' >>"$work/summary.md"
+    # A paragraph of its own, and not part of a list or a table before it.
+    printf '\n**Let through although undetermined**: `on-undetermined` is `pass`.\n' >>"$work/summary.md"
     ;;
 esac
 summarize <"$work/summary.md"

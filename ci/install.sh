@@ -2,6 +2,7 @@
 # Make a checkout of Portcullis ready to run: any npm and any Node.js from 20 on will do, the right Node.js is among what
 # npm ci installs. Exit code: 0, or 4.
 set -euo pipefail
+unset CDPATH
 
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 node=$home/node_modules/.bin/node

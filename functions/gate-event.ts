@@ -92,12 +92,37 @@ function queryFields(query: URLSearchParams): unknown {
 
 function parseBody({ body, isBase64Encoded }: UrlEvent): unknown {
   if (!body) throw new InputError('the body is empty: it has to be JSON such as {"cluster":"prod-eu"}');
+  let text: string;
+  let fields: unknown;
   try {
     const bytes = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8');
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    fields = JSON.parse(text);
   } catch {
     throw new InputError('the body is not JSON');
   }
+  const twice = keyTwice(text);
+  if (twice !== undefined) throw new InputError(`${shown(twice)}: is there twice`);
+  return fields;
+}
+
+/**
+ * A key that an object has twice, of which a parser would take the last. Objects in objects are not asked for, so it is enough
+ * to look at the outermost.
+ * @param json valid JSON
+ */
+function keyTwice(json: string): string | undefined {
+  const seen = new Set<string>();
+  let depth = 0;
+  for (const [sign, text, colon] of json.matchAll(/("[^"\\]*(?:\\.[^"\\]*)*")\s*(:?)|[[\]{}]/g)) {
+    if (text === undefined) depth += sign === '{' || sign === '[' ? 1 : -1;
+    else if (colon === ':' && depth === 1) {
+      const key = JSON.parse(text) as string;
+      if (seen.has(key)) return key;
+      seen.add(key);
+    }
+  }
+  return undefined;
 }
 
 function describe(issue: z.core.$ZodIssue): string {

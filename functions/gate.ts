@@ -2,7 +2,8 @@ import process from 'node:process';
 import { InputError } from '../lib/core/errors.ts';
 import { type Evaluation, httpStatuses } from '../lib/core/evaluation.ts';
 import { jsonText } from '../lib/core/render/escape.ts';
-import { renderJson } from '../lib/core/render/json.ts';
+import { largestResult, renderJson } from '../lib/core/render/json.ts';
+import { bytesWithin } from '../lib/core/render/json-room.ts';
 import { withDeadline } from './deadline.ts';
 import { parseGateEvent } from './gate-event.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
@@ -72,7 +73,12 @@ function verdictAnswer(evaluation: Evaluation): GateAnswer {
   const isThrottled = verdict === 'undetermined' && waits.length > 0;
   const headers = isThrottled ? { 'retry-after': String(Math.ceil(Math.max(...waits) / 1000)) } : undefined;
   const status = evaluation.isLetThrough ? httpStatuses.pass : httpStatuses[verdict];
-  return answer(status, renderJson(evaluation), headers);
+  const body = renderJson(evaluation);
+  if (bytesWithin(body) > largestResult)
+    throw new InputError(
+      `policy ${evaluation.policy.name}: its rules and waivers alone make a result that Lambda does not answer with (6 MB): they are too many, or their texts too long`,
+    );
+  return answer(status, body, headers);
 }
 
 function errorBody(kind: 'invalid-input' | 'internal-error', message: string): string {

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { answerFreshMs } from '../lib/app/gate.ts';
 import type { Log } from '../lib/app/ports.ts';
 import { type App, compose, loadConfig, type World } from '../lib/compose.ts';
 import type { Logging } from './logging.ts';
@@ -16,9 +17,6 @@ export interface Instance {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Pipelines ask at once, and HSS allows five calls a minute. */
-const freshMs = 10_000;
-
 export function createInstance(
   env: Env,
   { log, begin }: Logging,
@@ -27,7 +25,7 @@ export function createInstance(
   let app: Promise<App> | undefined;
 
   async function start(): Promise<App> {
-    return compose(await loadConfig(configPath(env)), { ...around, env, log, freshMs });
+    return compose(await loadConfig(configPath(env)), { ...around, env, log, freshMs: answerFreshMs });
   }
 
   return {

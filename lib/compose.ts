@@ -55,8 +55,10 @@ export interface World {
   readonly log: Log;
   /** What writes pages; without it messages link to those that are there. */
   readonly openPages?: OpenPages;
-  /** How long gates take what HSS said a moment ago, or that it said nothing; default 0. */
+  /** How long gates take what HSS said a moment ago; default 0. */
   readonly freshMs?: number;
+  /** The same of that it said nothing; default `freshMs`. */
+  readonly failureFreshMs?: number;
 }
 
 /** The use cases, their edges in place. */
@@ -142,7 +144,7 @@ function reader(options?: ReadOptions): ReportReader {
 
 /** Put the edges in place. @throws {InputError} a policy that is invalid */
 export async function compose(config: Config, world: World): Promise<App> {
-  const { clock = systemClock, random = Math.random, env, log, freshMs = 0 } = world;
+  const { clock = systemClock, random = Math.random, env, log, freshMs = 0, failureFreshMs = freshMs } = world;
   const http = createHttp();
   let counts: HssCalls = { calls: 0, throttled: 0 };
   const counted: Http = {
@@ -229,7 +231,7 @@ export async function compose(config: Config, world: World): Promise<App> {
   async function scanEdges(options: ScanOptions = {}, asked = options.sources): Promise<ScanEdges> {
     await checkSecrets(config, secrets, asked);
     const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
-    const shared = new Shared({ store: kept, clock, log, failureFreshMs: freshMs });
+    const shared = new Shared({ store: kept, clock, log, failureFreshMs });
     const desk = options.notifiers === undefined ? deskOf(kept) : undefined;
     return {
       ...(desk && { page: (source, followed) => desk.link(source, followed, clock.nowMs()) }),
@@ -268,7 +270,7 @@ export async function compose(config: Config, world: World): Promise<App> {
   const openGate = async (): Promise<Omit<GateEdges, 'sources'>> => {
     const kept = await store().catch((error: unknown) => unusable(error, log));
     const usable = 'unusable' in kept ? createMemoryStore() : kept;
-    const shared = new Shared({ store: usable, clock, log, failureFreshMs: freshMs });
+    const shared = new Shared({ store: usable, clock, log, failureFreshMs });
     return { readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs };
   };
   return {

@@ -50,9 +50,15 @@ export interface GateEdges {
 }
 
 /**
+ * So long all gates over one state take what HSS said: pipelines ask at once, and HSS allows five calls of a kind in a minute,
+ * which lists that are so far apart never exceed.
+ */
+export const answerFreshMs = 15_000;
+
+/**
  * The verdict on the newest report of a cluster.
  *
- * HSS is asked for a list once for all who ask within a few seconds, and for a report once for all who ask the same of it.
+ * HSS is asked for a list once for all who ask within `freshMs`, and for a report once for all who ask the same of it.
  * Where it cannot be asked, what is known of the cluster answers, as long as the report is not too old, and says so.
  *
  * @throws {InputError} no such source or policy, or none that can be had; a name that several clusters have

@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Baseline, parseBaseline, renderBaseline } from '../core/baseline.ts';
 import { textNumber } from '../core/fingerprint.ts';
+import { largestPart } from './parts.ts';
 import { type StateStore, StoreError } from './state.ts';
 
 /** What a cluster was like when a gate that compares with it (`baseline: previous`) last passed, or when it was accepted. */
@@ -13,8 +14,6 @@ export interface Previous {
 
 const group = 'baselines';
 const mostTries = 5;
-/** What a record may hold, less what stands beside it. */
-const largestGzip = 340 * 1024;
 
 /** A result that was lenient is not what a strict one is compared with. */
 export function previousKey(
@@ -47,7 +46,7 @@ export async function keepPrevious(
   nowMs: number,
 ): Promise<boolean> {
   const value = gzipSync(renderBaseline(baseline)).toString('base64');
-  if (value.length > largestGzip) return false;
+  if (value.length > largestPart) return false;
   // Whoever was faster has seen the same report, or a newer one.
   for (let over = version, tries = 0; tries < mostTries; tries++) {
     const isWritten = (await store.put(group, { key, value }, over, nowMs)) !== undefined;

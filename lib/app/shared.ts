@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { UndeterminedError } from '../core/errors.ts';
 import type { ReasonKind } from '../core/evaluation.ts';
+import { type InParts, largestPart, loadParts, putParts } from './parts.ts';
 import type { Clock, Log } from './ports.ts';
 import { type StateStore, StoreError } from './state.ts';
 
@@ -19,10 +20,12 @@ export interface Remembered<T> {
 interface SharedRecord {
   /** Someone is at it. */
   readonly lease?: { readonly untilMs: number };
-  readonly result?: Aged & { readonly gzip: string };
+  readonly result?: Result;
   /** That it failed, for those who ask a moment later. */
   readonly failure?: Failure & Aged;
 }
+
+type Result = Aged & ({ readonly gzip: string } | InParts);
 
 interface Aged {
   readonly atMs: number;
@@ -57,6 +60,7 @@ const keptMs = 7 * 86_400_000;
 export class Shared {
   readonly #options: SharedOptions;
   readonly #flights = new Map<string, Promise<Remembered<unknown>>>();
+  #toldOfLarge = false;
 
   constructor(options: SharedOptions) {
     this.#options = options;
@@ -73,10 +77,11 @@ export class Shared {
 
   /** What the work brought last, however long ago; undefined: nothing is known of it. */
   async recall<T>(key: string): Promise<Remembered<T> | undefined> {
+    const nowMs = this.#options.clock.nowMs();
     try {
-      const [record] = await this.#options.store.load(group, key, this.#options.clock.nowMs());
+      const [record] = await this.#options.store.load(group, key, nowMs);
       const { result } = (record?.value ?? {}) as SharedRecord;
-      return record?.key === key && result !== undefined ? unpacked<T>(result) : undefined;
+      return record?.key === key && result !== undefined ? await this.#unpacked<T>(result, nowMs) : undefined;
     } catch (error) {
       this.#withoutStore(error);
       return undefined;
@@ -113,7 +118,8 @@ export class Shared {
         const isThere = record?.key === key;
         before = isThere ? (record.value as SharedRecord) : {};
         const { lease, result, failure } = before;
-        if (result !== undefined && isFresh(result, nowMs)) return unpacked<T>(result);
+        const known = result && isFresh(result, nowMs) ? await this.#unpacked<T>(result, nowMs) : undefined;
+        if (known !== undefined) return known;
         if (failure !== undefined && isFresh(failure, nowMs))
           throw new UndeterminedError(failure.kind, failure.message, failure);
         if (lease === undefined || lease.untilMs <= nowMs) {
@@ -158,12 +164,40 @@ export class Shared {
     }
   }
 
-  /** @returns undefined: somebody else was faster, or it is too large to be kept */
+  /** @returns undefined: somebody else was faster */
   async #put(key: string, value: SharedRecord, over: number, nowMs: number): Promise<number | undefined> {
-    const isTooLarge = (value.result?.gzip.length ?? 0) > largestGzip;
-    const { result: _result, ...rest } = value;
-    const record = { key, value: isTooLarge ? rest : value, expiresAtMs: nowMs + keptMs };
+    const { result, ...rest } = value;
+    const kept = result && (await this.#keepable(result, nowMs));
+    const record = { key, value: { ...rest, ...(kept && { result: kept }) }, expiresAtMs: nowMs + keptMs };
     return this.#options.store.put(group, record, over, nowMs);
+  }
+
+  /** @returns undefined: it is too large to be kept */
+  async #keepable(result: Result, nowMs: number): Promise<Result | undefined> {
+    if (!('gzip' in result) || result.gzip.length <= largestPart) return result;
+    const { gzip, ...aged } = result;
+    // What is new every few seconds would pile up.
+    if (aged.freshUntilMs - aged.atMs < keptMs) return undefined;
+    const { store, log } = this.#options;
+    try {
+      const inParts = await putParts(store, gzip, nowMs + keptMs, nowMs);
+      if (inParts !== undefined) return { ...aged, ...inParts };
+    } catch (error) {
+      // Others need not wait for it.
+      this.#withoutStore(error);
+      return undefined;
+    }
+    if (!this.#toldOfLarge)
+      log('warn', 'a result is too large to be shared: whoever asks the same asks HSS', { bytes: gzip.length });
+    this.#toldOfLarge = true;
+    return undefined;
+  }
+
+  /** @returns undefined: some of it is not there any more */
+  async #unpacked<T>(result: Result, nowMs: number): Promise<Remembered<T> | undefined> {
+    const gzip = 'gzip' in result ? result.gzip : await loadParts(this.#options.store, result, nowMs);
+    if (gzip === undefined) return undefined;
+    return { value: JSON.parse(gunzipSync(Buffer.from(gzip, 'base64')).toString()) as T, atMs: result.atMs };
   }
 
   #withoutStore(error: unknown): void {
@@ -172,16 +206,9 @@ export class Shared {
   }
 }
 
-/** What a record may hold, less what stands beside it. */
-const largestGzip = 340 * 1024;
-
-function packed<T>(value: T, atMs: number, freshMs: number): NonNullable<SharedRecord['result']> {
+function packed<T>(value: T, atMs: number, freshMs: number): Result {
   const gzip = gzipSync(JSON.stringify(value)).toString('base64');
   return { gzip, atMs, freshUntilMs: Math.min(atMs + freshMs, Number.MAX_SAFE_INTEGER) };
-}
-
-function unpacked<T>({ gzip, atMs }: NonNullable<SharedRecord['result']>): Remembered<T> {
-  return { value: JSON.parse(gunzipSync(Buffer.from(gzip, 'base64')).toString()) as T, atMs };
 }
 
 async function alone<T>(work: () => Promise<Shareable<T>>, atMs: number): Promise<Remembered<T>> {

@@ -1,4 +1,4 @@
-import type { GateRequest } from '../app/gate.ts';
+import { answerFreshMs, type GateRequest } from '../app/gate.ts';
 import { compose, judgeReport, loadConfig, loadPolicy, systemClock } from '../compose.ts';
 import type { Baseline } from '../core/baseline.ts';
 import { InputError } from '../core/errors.ts';
@@ -48,7 +48,9 @@ export async function judgeFile(values: GateValues, asked: Local, nowMs: number,
 export async function askLive(values: GateValues, asked: Local, nowMs: number, terminal: Terminal): Promise<Judged> {
   const { cluster = '', source, policy } = values;
   const config = await loadConfig(values.config ?? 'portcullis.yaml');
-  const app = await compose(config, { env: terminal.env, log: logTo(terminal.stderr, 'warn') });
+  const log = logTo(terminal.stderr, 'warn');
+  // Another one's key may be the wrong one.
+  const app = await compose(config, { env: terminal.env, log, freshMs: answerFreshMs, failureFreshMs: 0 });
   try {
     const evaluation = await app.gate({ cluster, source, policy, ...asked }, nowMs);
     const file = app.policyFile(evaluation);

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../core/errors.ts';
+import { logLines } from '../core/render/escape.ts';
 import { hint } from '../core/suggest.ts';
 import { RemoteError } from '../remote/answer.ts';
 import { OutputError } from './output-error.ts';
@@ -89,14 +90,15 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     return await dispatch(argv, terminal);
   } catch (error) {
     if (error instanceof InputError) {
-      terminal.stderr.write(`portcullis: ${error.message}\n`);
+      terminal.stderr.write(`portcullis: ${logLines(error.message)}\n`);
       return 3;
     }
     if (error instanceof RemoteError || error instanceof OutputError) {
-      terminal.stderr.write(`portcullis: no verdict: ${error.message}\n`);
+      terminal.stderr.write(`portcullis: no verdict: ${logLines(error.message)}\n`);
       return 4;
     }
-    terminal.stderr.write(`portcullis: internal error, not a verdict: ${(error as Error).stack ?? String(error)}\n`);
+    const told = logLines((error as Error).stack ?? String(error));
+    terminal.stderr.write(`portcullis: internal error, not a verdict: ${told}\n`);
     return 4;
   }
 }

@@ -4,7 +4,7 @@ import type { ScanSummary } from '../app/scan.ts';
 import { compose, loadConfig } from '../compose.ts';
 import { InputError } from '../core/errors.ts';
 import type { Notice } from '../core/notice.ts';
-import { logLine } from '../core/render/escape.ts';
+import { jsonText, logLine } from '../core/render/escape.ts';
 import { renderSlackPlain } from '../core/render/slack.ts';
 import { openPages } from '../pages/open.ts';
 import { logTo } from './log.ts';
@@ -59,7 +59,7 @@ export async function scanCommand(args: readonly string[], terminal: Terminal): 
       );
     }
     for (const failure of failures) say(`not done: ${failure}`);
-    if (format === 'json') terminal.stdout.write(`${JSON.stringify({ version: 1, ...jsonOf(summary) }, null, 2)}\n`);
+    if (format === 'json') terminal.stdout.write(`${jsonText({ version: 1, ...jsonOf(summary) }, 2)}\n`);
     return summary.exitCode;
   } finally {
     await app.close();

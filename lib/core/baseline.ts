@@ -193,8 +193,15 @@ export function strangerTo(
     cluster.id !== '' && evaluated.clusterId !== ''
       ? cluster.id === evaluated.clusterId
       : cluster.name === evaluated.clusterName;
-  if (!isSame) return `it is of cluster ${cluster.name || cluster.id}`;
+  if (!isSame) {
+    const { clusterId: id, clusterName: name } = evaluated;
+    return `it is of cluster ${called(cluster)}, and this is ${called({ id, name })}`;
+  }
   if ((evaluated.scannedAtMs ?? 0) < Date.parse(report.scanned_at))
     return `it is of a newer report, scanned ${report.scanned_at}`;
   return undefined;
+}
+
+function called({ id, name }: Baseline['cluster']): string {
+  return name === '' || id === '' ? name || id || 'one without a name' : `${name} (${id})`;
 }

@@ -10,7 +10,7 @@ import type {
   Violation,
   WaivedFinding,
 } from './evaluation.ts';
-import { fingerprint, groupNumber, releaseFields } from './fingerprint.ts';
+import { fingerprint, groupNumber, identityNumber, releaseFields } from './fingerprint.ts';
 import { Identities, keptIdentities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
@@ -44,6 +44,8 @@ export class RuleFold {
   #waived = 0;
   readonly #waivedByGroup = new Map<string, number>();
   readonly #waivedWorst: Worst<Waived>;
+  /** Of those that a baseline knows, by `identityNumber`: they are still there. */
+  readonly #waivedKnown = new Set<number>();
   #unevaluable = 0;
 
   /** @param tracking note which findings there are, for alert memory */
@@ -76,9 +78,17 @@ export class RuleFold {
     // Whose it is decides in which group it counts.
     if (this.rule.per?.some((field) => this.#isNameless(finding[field], field))) this.#unevaluable++;
     const cover = this.waivers.covers(finding);
+    if (cover?.first !== undefined) this.#noteKnown(finding);
     if (cover?.first === undefined) this.#counted.add(finding, cover?.expired);
     else if (cover.loans === undefined) this.#waive(finding, cover.first);
     else this.#lend(finding, cover.loans, cover.expired);
+  }
+
+  #noteKnown(finding: Finding): void {
+    const { known, isForBaseline } = this.#tracking ?? {};
+    if (known === undefined || isForBaseline !== true) return;
+    const identity = identityNumber(this.rule.on, finding);
+    if (known.has(identity)) this.#waivedKnown.add(identity);
   }
 
   #isNameless(value: string | number | undefined, field: string): boolean {
@@ -222,6 +232,7 @@ export class RuleFold {
     const { identities, distinct } = this.#counts();
     const isWhole = distinct <= identities.length;
     const present = new Set(identities);
+    const isGone = (identity: number) => !present.has(identity) && !this.#waivedKnown.has(identity);
     const keys = new Set(broken.flatMap((group) => ('key' in group ? [group.key] : [])));
     const { per } = this.rule;
     const isBreaking = (finding: Finding) =>
@@ -235,7 +246,7 @@ export class RuleFold {
         const were = before(group);
         return were === undefined || isWorse(group.fresh?.grades ?? noGrades, were);
       }),
-      fixed: isWhole ? [...known].filter((identity) => !present.has(identity)).length : 0,
+      fixed: isWhole ? [...known].filter(isGone).length : 0,
       findings: fresh.map((finding) => this.#keep(clusterId, finding)),
     };
   }

@@ -1,6 +1,14 @@
 import { parseDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
-import { type Evaluation, httpStatuses, type Reason, verdictOf } from '../core/evaluation.ts';
+import { clockSkewMs } from '../core/evaluate.ts';
+import {
+  type Enforce,
+  type Evaluation,
+  httpStatuses,
+  type Reason,
+  type RuleResult,
+  verdictOf,
+} from '../core/evaluation.ts';
 import { terminalText } from '../core/render/escape.ts';
 import { listNames } from '../core/report.ts';
 import { parseResult } from '../core/result.ts';
@@ -79,18 +87,49 @@ function contradiction(evaluation: Evaluation, request: RemoteRequest, nowMs: nu
   const { verdict, rules, reasons, policy, report, evaluatedAtMs } = evaluation;
   if (verdictOf(rules, reasons, request.strict === true) !== verdict)
     return `its verdict, ${verdict}, is not that of its rules and reasons`;
+  for (const rule of rules) {
+    const odd = oddRule(rule, verdict);
+    if (odd !== undefined) return `rule ${terminalText(rule.id, 64)} ${odd}`;
+  }
   if (request.policy !== undefined && policy.name !== request.policy)
     return `it judged by policy ${terminalText(policy.name, 64)}, and not by ${request.policy}`;
   if (Math.abs(nowMs - evaluatedAtMs) > skewMs) return 'its answer is of another time, or a clock is wrong';
   if (request.baseline === 'previous' && verdict !== 'undetermined' && evaluation.baseline === undefined)
     return 'it does not say what it compared with, and was asked to';
+  const { scannedAtMs, ageSeconds } = report;
+  const ageMs = scannedAtMs === undefined ? undefined : evaluatedAtMs - scannedAtMs;
+  if (ageMs !== undefined && ageSeconds !== undefined && Math.abs(ageMs - ageSeconds * 1000) > 1000)
+    return 'the age of the report is not what its times make it';
   if (verdict !== 'pass') return undefined;
   if (rules.length === 0) return 'it passes, and judged by no rule';
-  const { scannedAtMs } = report;
-  if (scannedAtMs === undefined) return 'it passes, and does not say of when the report is';
+  if (scannedAtMs === undefined || ageMs === undefined) return 'it passes, and does not say of when the report is';
+  if (ageMs < -clockSkewMs) return 'it passes by a report of the future';
+  if (scannedAtMs < earliestMs) return 'it passes by a report of before 2000';
   const allowedMs = request.max_age === undefined ? undefined : parseDuration(request.max_age);
-  if (allowedMs !== undefined && evaluatedAtMs - scannedAtMs > allowedMs)
-    return 'it passes by a report that is too old';
+  if (allowedMs !== undefined && ageMs > allowedMs) return 'it passes by a report that is too old';
+  return undefined;
+}
+
+/** No cluster was checked before; a time in other units is. */
+const earliestMs = Date.UTC(2000, 0, 1);
+
+const broken: Readonly<Partial<Record<RuleResult['status'], Enforce>>> = {
+  fail: 'block',
+  warn: 'warn',
+  observed: 'observe',
+};
+
+/** What in the result of a rule cannot be. */
+function oddRule(rule: RuleResult, verdict: Evaluation['verdict']): string | undefined {
+  const { status, enforce, count, max, per, groups = [], omittedGroups = 0, since } = rule;
+  if (status === 'pass' && per === undefined && count > max) return `passes with ${count} found and ${max} allowed`;
+  if (status === 'pass' && groups.length + omittedGroups > 0) return 'passes, and names groups that break it';
+  const wanted = broken[status] ?? enforce;
+  // Of what a baseline knows.
+  const isEased = status === 'observed' && since !== undefined;
+  if (wanted !== enforce && !isEased) return `is ${status} with enforce: ${enforce}`;
+  if (verdict === 'pass' && status === 'undetermined' && enforce !== 'observe')
+    return 'cannot be judged, and the verdict is pass';
   return undefined;
 }
 

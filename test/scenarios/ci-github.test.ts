@@ -101,7 +101,7 @@ describe('the step of the action', () => {
     expect(ran.code).toBe(0);
     expect(ran.outputs).toMatchObject({ verdict: 'undetermined', 'exit-code': '0', 'let-through': 'true' });
     expect(said(ran.commands, 'warning')).toContainEqual(expect.stringContaining('was let through'));
-    expect(ran.summary).toMatch(/UNDETERMINED[\s\S]*\*\*Let through although undetermined\*\*/);
+    expect(ran.summary).toMatch(/UNDETERMINED[\s\S]*\n\n\*\*Let through although undetermined\*\*/);
     expect(await use({ cluster: 'prod-us', 'on-undetermined': 'pass' })).toMatchObject({ code: 1 });
   });
 

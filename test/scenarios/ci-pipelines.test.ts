@@ -244,3 +244,8 @@ describe('the stage of Jenkins', () => {
     expect(list()).toBe(before);
   });
 });
+
+test('ci/gate.sh finds its folder whatever CDPATH is', async () => {
+  const ran = await shell('bash', ['ci/gate.sh', '--help'], { cwd: root, env: { CDPATH: root } });
+  expect(ran).toMatchObject({ code: 0, stderr: '' });
+});

@@ -111,5 +111,5 @@ test('a format is loaded when it is asked for', () => {
     await loadFormat('json');`;
   const loaded = execFileSync('node', ['--input-type=module', '-e', script], { encoding: 'utf8' }).trim().split('\n');
 
-  expect(loaded).toEqual(['-', 'json.ts', 'escape.ts', 'words.ts']);
+  expect(loaded).toEqual(['-', 'json.ts', 'escape.ts', 'json-room.ts', 'words.ts']);
 });

@@ -47,6 +47,11 @@ describe('what is asked of the gate', () => {
     { why: 'as little as possible', event: { cluster: 'prod-eu' }, is: least },
     { why: 'by POST', event: post('{"cluster":"prod-eu","source":"prod","max_age":"26h","strict":true}'), is: all },
     { why: 'by GET', event: get('cluster=prod-eu&source=prod&max_age=1d2h&strict=true'), is: all },
+    {
+      why: 'by POST, with values that look like keys',
+      event: post('{"source":"cluster","cluster":"cluster"}'),
+      is: { ...least, cluster: 'cluster', source: 'cluster' },
+    },
     { why: 'by GET, escaped', event: get('cluster=prod%2Deu'), is: least },
     {
       why: 'by POST, in base64',
@@ -131,6 +136,17 @@ describe('what is asked of the gate', () => {
       says: 'on_undetermined: has to be "fail" or "pass"',
     },
     { why: 'a field twice', event: get('cluster=a&cluster=b'), says: 'cluster: is there twice' },
+    { why: 'a key twice', event: post('{"cluster":"a","cluster":"b"}'), says: 'cluster: is there twice' },
+    {
+      why: 'a key twice, written otherwise',
+      event: post('{ "cluster" : "a\\"\\\\", "images": ["{", "strict"], "strict":true, "\\u0063luster"\n:"b"}'),
+      says: 'cluster: is there twice',
+    },
+    {
+      why: 'a key twice with the same',
+      event: post('{"cluster":"a","strict":true,"strict":true}'),
+      says: 'strict: is there twice',
+    },
     { why: 'an empty query', event: get(''), says: 'cluster: has to be' },
     { why: 'an empty body', event: post(''), says: 'the body is empty' },
     { why: 'a body that is no JSON', event: post('cluster=prod-eu'), says: 'the body is not JSON' },
@@ -195,6 +211,23 @@ describe('the gate fails closed', () => {
       error: { kind: status === 400 ? 'invalid-input' : 'internal-error' },
     });
     expect(instance.lines).toHaveLength(1);
+  });
+
+  test('a result that Lambda would not answer with is no verdict, and the answer says what is too large', async () => {
+    const waiver = {
+      id: 'W',
+      status: 'unused',
+      count: 0,
+      rule: 'r',
+      owner: 'o',
+      expiresAtMs: 1,
+      isExpiring: false,
+    } as const;
+    const waivers = Array.from({ length: 700 }, (_, line) => ({ ...waiver, reason: '"'.repeat(10_000), line }));
+    const instance = instanceOf({ gate: async () => ({ ...passed, waivers }) });
+    const answer = await answerGate({ cluster: 'c' }, invocation, instance);
+    expect(answer.statusCode).toBe(400);
+    expect(JSON.parse(answer.body).error.message).toMatch(/^policy .*: its rules and waivers alone .*\(6 MB\)/);
   });
 
   test('whatever the event is, only one that names a cluster gets as far as a verdict', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { GateRequest } from '../../lib/app/gate.ts';
+import { answerFreshMs, type GateRequest } from '../../lib/app/gate.ts';
 import type { Clock } from '../../lib/app/ports.ts';
 import { type App, compose, loadConfig } from '../../lib/compose.ts';
 import { parseImagePattern } from '../../lib/core/images.ts';
@@ -42,7 +42,7 @@ afterEach(async () => {
 async function open(
   given: { freshMs?: number; env?: Readonly<Record<string, string>>; clock?: Clock } = {},
 ): Promise<App> {
-  const { freshMs = 10_000, env = {}, clock = leapingClock() } = given;
+  const { freshMs = answerFreshMs, env = {}, clock = leapingClock() } = given;
   const app = await compose(await loadConfig(world.configFile), {
     env: { ...world.env, ...env },
     log: () => {},
@@ -135,6 +135,21 @@ describe('fifty pipelines that ask at once', () => {
     const fresh = renderJson(await (await open()).gate({ cluster: 'prod-us' }, later));
     expect(new Set(answers.map(renderJson))).toEqual(new Set([fresh]));
   }, 60_000);
+
+  test('never ask for more than five lists a minute, whenever they come', async () => {
+    const startMs = Date.now();
+    let second = 0;
+    const app = await open({ clock: { nowMs: () => startMs + second * 1_000, sleep: async () => {} } });
+    const listed: number[] = [];
+    for (; second < 180; second++) {
+      const before = calls(world.hss, 'list');
+      await app.gate({ cluster: 'prod-eu' }, worldNowMs);
+      if (calls(world.hss, 'list') > before) listed.push(second);
+    }
+    expect(listed.length).toBeGreaterThan(10);
+    for (const from of listed)
+      expect(listed.filter((at) => at >= from && at <= from + 60).length).toBeLessThanOrEqual(5);
+  });
 
   test('stay within five calls a minute where each asks something else, and none of them hangs', async () => {
     const throttling = await startHss({

@@ -3,9 +3,11 @@ import { existsSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { formatNames } from '../../lib/cli/formats.ts';
 import { type SimulatedCluster, worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
 import { buildReport } from '../../lib/simulator/reports.ts';
 import { command } from '../support/command.ts';
+import { workflowCommands } from '../support/workflow-commands.ts';
 import { configOf, startWorld, type World, worldPolicy } from '../support/world.ts';
 
 const example = 'test/fixtures/published-example.json';
@@ -162,6 +164,22 @@ describe('by the config', () => {
     expect(ran.stdout.replaceAll(/\s+/g, ' ')).toContain(says);
   });
 
+  test('runs within a few seconds ask for one list, where the state lasts', async () => {
+    const calls = () => Map.groupBy(world.hss.calls, ({ api }) => api);
+    const before = calls();
+    for (const cluster of ['prod-eu', 'prod-us', 'prod-eu']) await world.run(['gate', '--cluster', cluster]);
+    const made = (api: 'list' | 'report') => (calls().get(api)?.length ?? 0) - (before.get(api)?.length ?? 0);
+    expect([made('list'), made('report')]).toEqual([1, 2]);
+    await world.forget();
+    const wrong = await world.run(['gate', '--cluster', 'prod-eu'], { env: { HSS_SK: 'wrong' } });
+    expect([wrong.code, (await world.run(['gate', '--cluster', 'prod-eu'])).code]).toEqual([2, 0]);
+    const config = join(world.folder, 'in-memory.yaml');
+    writeFileSync(config, readFileSync(world.configFile, 'utf8').replace('sqlite:state.db', '"memory:"'));
+    const args = ['gate', '--cluster', 'prod-eu', '--config', config, '--now', new Date(worldNowMs).toISOString()];
+    for (let n = 0; n < 2; n++) expect(await command(args, { env: world.env })).toMatchObject({ code: 0 });
+    expect(made('list')).toBe(5);
+  });
+
   test('a cluster may be named by its id', async () => {
     const id = worldClusters()[0]?.id as string;
     expect((await world.run(['gate', '--cluster', id])).stdout).toContain('PASS prod-eu');
@@ -185,6 +203,8 @@ describe('by the config', () => {
   test('a report of 30 hours is stale, and a larger --max-age takes it', async () => {
     expect((await world.run(['gate', '--cluster', 'analytics', '--format', 'json'])).code).toBe(1);
     world.hss.clusters = worldClusters(worldNowMs - 30 * 3_600_000);
+    // Else the list of a moment ago is taken for the newest.
+    await world.forget();
     expect((await world.run(['gate', '--cluster', 'prod-eu'])).code).toBe(2);
     expect((await world.run(['gate', '--cluster', 'prod-eu', '--max-age', '48h'])).code).toBe(0);
   });
@@ -327,6 +347,35 @@ describe('bad input ends with exit code 3 and says what, where and what to do:',
     const ran = await world.run(['gate', '--cluster', 'prod-eu', '--source', 'prd']);
     expect(ran.code).toBe(3);
     expect(ran.stderr).toContain('there is no source prd; did you mean prod?');
+  });
+});
+
+describe('names and policies give a CI system no command', () => {
+  const attacks = ['##[error]x', '##[add-path]/evil', '##vso[task.complete]', '::error::x'];
+  const policy = ['--policy', 'policies/production.yaml', '--now', '2026-11-02T08:00:00Z'];
+  const names = /"(cluster_name|local_image_name|vul_name|app_name|container_name|vul_description|solution)": "/g;
+
+  test.each(formatNames)('in %s', async (format) => {
+    const text = readFileSync('docs/examples/report.json', 'utf8');
+    for (const attack of attacks) {
+      const report = write(
+        'attack.json',
+        text.replace(names, (start) => `${start}${attack}`),
+      );
+      const ran = await command(['gate', '--report', report, ...policy, '--format', format]);
+      expect(ran.code).toBe(1);
+      expect(ran.stdout).toContain(attack.replace(/^\W+|\W+$/g, '').slice(0, 3));
+      expect(ran.stdout).not.toMatch(/##\w*\[/);
+      expect(ran.stdout).not.toMatch(/^\s*::error::x/m);
+    }
+  });
+
+  test('in what is wrong with a policy', async () => {
+    const file = write('attack.yaml', 'nam: "x\n::set-output name=v::1\r##[set-output name=v]1"\n::add-mask::x: 1\n');
+    const ran = await command(['gate', '--report', example, '--policy', file]);
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain('set-output');
+    expect(workflowCommands(ran.stderr)).toEqual([]);
   });
 });
 

@@ -260,6 +260,14 @@ describe.each(ways)('asked by %s', (way, to) => {
       return JSON.stringify(result);
     };
     const reason = { kind: 'report-stale', message: 'it is old', rules: [] };
+    const rule = (change: object) => edited(passing, (it) => Object.assign(it.rules[0], change));
+    const aged = (age: (report: { age_seconds: number }) => number) =>
+      edited(passing, ({ report }) => Object.assign(report, { age_seconds: age(report) }));
+    const dated = (atMs: number) =>
+      edited(passing, ({ report, evaluated_at: now }) => {
+        const age_seconds = Math.floor((Date.parse(now) - atMs) / 1000);
+        Object.assign(report, { scanned_at: new Date(atMs).toISOString(), age_seconds });
+      });
     const answers: [string, string, RegExp, string[]?][] = [
       ['prod-us', edited(failing, (it) => Object.assign(it, { verdict: 'pass' })), /is not that of its rules/],
       ['prod-eu', edited(passing, (it) => it.reasons.push(reason)), /is not that of its rules/],
@@ -269,6 +277,18 @@ describe.each(ways)('asked by %s', (way, to) => {
       ['prod-eu', edited(passing, (it) => Object.assign(it.report, { scanned_at: null })), /of when the report is/],
       ['prod-eu', passing, /a report that is too old/, ['--max-age', '1s']],
       ['prod-eu', passing, /does not say what it compared with/, ['--baseline', 'previous']],
+      ['prod-eu', rule({ count: 1 }), /rule no-high passes with 1 found and 0 allowed/],
+      ['prod-eu', rule({ status: 'warn' }), /rule no-high is warn with enforce: block/],
+      ['prod-eu', rule({ status: 'observed' }), /rule no-high is observed with enforce: block/],
+      ['prod-eu', rule({ status: 'undetermined' }), /rule no-high cannot be judged, and the verdict is pass/],
+      [
+        'prod-eu',
+        rule({ per: ['image'], groups: [{ key: { image: 'a' }, count: 9, waived: 0 }] }),
+        /groups that break it/,
+      ],
+      ['prod-eu', aged((it) => it.age_seconds - 3_600), /the age of the report is not what its times make it/],
+      ['prod-eu', dated(worldNowMs + 3_600_000), /by a report of the future/],
+      ['prod-eu', dated(1_000_000), /by a report of before 2000/],
     ];
     for (const [cluster, body, says, more = []] of answers) {
       aws.script.push(way === '--function' ? { payload: { statusCode: 200, body } } : { status: 200, body });

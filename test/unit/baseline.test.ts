@@ -156,7 +156,7 @@ describe('against a baseline', () => {
   });
 
   test.each([
-    ['of another cluster', { clusterId: 'c-2' }, policy, 'it is of cluster prod-eu'],
+    ['of another cluster', { clusterId: 'c-2' }, policy, 'it is of cluster prod-eu (c-1), and this is prod-eu (c-2)'],
     ['of a newer report', { scannedAtMs: nowMs - 2 * 3_600_000 }, policy, 'it is of a newer report'],
   ])('%s all findings count, which is said', (_why, facts, text, said) => {
     const evaluation = since(before, text, vuls(1), facts);
@@ -192,6 +192,19 @@ describe('against a baseline', () => {
       verdict: 'fail',
       rules: [{ since: { new: 1 } }],
     });
+  });
+
+  test.each(['', ', max_findings: 3'])('what is waived now is still there, and not fixed%s', (lent) => {
+    const waived = `${policy}waivers:\n  - {id: W, rule: r, reason: x, owner: y, expires: 2027-01-01, where: 'vulnerability != "CVE-1"'${lent}}\n`;
+    expect(since(before, waived, vuls(1, 2)).rules).toMatchObject([
+      { status: 'observed', count: 1, waived: 1, since: { new: 0, fixed: 1, before: 3 } },
+    ]);
+    expect(since(before, waived, vuls(2, 3)).rules).toMatchObject([
+      { status: 'pass', count: 0, waived: 2, since: { new: 0, fixed: 1, before: 3 } },
+    ]);
+    const grouped = 'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n';
+    const all = `${grouped}waivers:\n  - {id: W, rule: r, reason: x, owner: y, expires: 2027-01-01${lent}}\n`;
+    expect(since(baseline(grouped, vuls(1, 2, 3)), all, vuls(1, 2)).rules[0]?.since).toMatchObject({ fixed: 1 });
   });
 
   test.each([0, 10])('a rule with a waiver that covers too much is not eased, at max: %j', (max) => {

@@ -87,6 +87,18 @@ test('a CI system finds no commands in a log', () => {
   );
 });
 
+test('a CI system finds no commands in JSON, and a parser the same text', () => {
+  const data = {
+    '##[a]': ['##[error]x', '###[add-path]/evil', 'a ##vso[task.complete]', '\\##[b]', '## [c]', '#[d]', '##'],
+  };
+  const text = jsonText(data);
+
+  expect(text).not.toMatch(/##\w*\[/);
+  expect(text).toContain('"#\\u0023[error]x"');
+  expect(text).toContain('"## [c]","#[d]","##"');
+  expect(JSON.parse(text)).toEqual(data);
+});
+
 test('JSON says the same, with nothing raw that a terminal obeys', () => {
   const data = { name: 'a\u202eb\x9b2J\x7f\u2028\u{e0041}\ud800é漏🙂' };
   const text = jsonText(data);

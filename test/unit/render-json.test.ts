@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { renderJson, resultOf } from '../../lib/core/render/json.ts';
+import { largestResult, renderJson, resultOf } from '../../lib/core/render/json.ts';
+import { bytesWithin } from '../../lib/core/render/json-room.ts';
+import { fields } from '../../lib/core/report.ts';
 import { parseResult } from '../../lib/core/result.ts';
 import { hostileEvaluation } from '../fixtures/render/hostile.ts';
-import { evaluation, failing, kept, rule, undetermined } from '../fixtures/render/samples.ts';
+import { evaluation, failing, kept, rule, undetermined, vulnerability } from '../fixtures/render/samples.ts';
+import { workflowCommands } from '../support/workflow-commands.ts';
 
 test.each([
   { name: 'failing', told: failing },
@@ -85,11 +88,63 @@ test('whatever the texts: valid, faithful, and the same each time', () => {
       expect(JSON.stringify(JSON.parse(text))).toBe(JSON.stringify(resultOf(told)));
       expect(text).toBe(renderJson(structuredClone(told)));
       expect(text.endsWith('}\n')).toBe(true);
+      expect(workflowCommands(text)).toEqual([]);
       expect(/[\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b]/.test(text)).toBe(false);
     }),
     { numRuns: 30 },
   );
 });
+
+/** All that is kept of so many rules, every text as long as it may be. */
+function crowded(rules: number, text: string) {
+  const texts = Object.fromEntries(Object.keys(fields.vulnerabilities).map((field) => [field, text]));
+  const findings = Array.from({ length: 100 }, (_, i) => kept(i, { ...texts, image_size_bytes: 1 }));
+  const waivedFindings = findings.map((finding) => ({ ...finding, waiver: 'W' }));
+  const groups = Array.from({ length: 50 }, () => ({ key: { image: text, package: text }, count: 9, waived: 9 }));
+  const full = {
+    findings,
+    count: 5_000,
+    waived: 900,
+    waivedFindings,
+    per: ['image', 'package'],
+    groups,
+    omittedGroups: 7,
+  };
+  const few = rule('vulnerabilities', { id: 'few', findings: [vulnerability(1), vulnerability(2)] });
+  return evaluation({
+    rules: [...Array.from({ length: rules }, (_, i) => rule('vulnerabilities', { ...full, id: `r-${i}` })), few],
+  });
+}
+
+test.each([
+  { why: 'one rule', rules: 1, text: '\x01'.repeat(2_000) },
+  { why: 'long descriptions', rules: 3, text: 'x'.repeat(2_000) },
+  { why: 'three bytes a letter', rules: 10, text: '漏'.repeat(2_000) },
+  { why: 'quotes', rules: 10, text: '"\\'.repeat(1_000) },
+  { why: 'dozens of rules', rules: 40, text: '\u200b'.repeat(2_000) },
+])(
+  'what Lambda does not answer with is counted and not shown: $why',
+  ({ rules, text }) => {
+    const told = crowded(rules, text);
+    const body = renderJson(told);
+    const size = bytesWithin(body);
+    expect(size).toBeLessThanOrEqual(largestResult);
+    expect(size).toBeGreaterThan(largestResult * 0.95);
+    expect(Buffer.byteLength(JSON.stringify({ statusCode: 409, headers: {}, body }))).toBeLessThan(6_291_556 - 1_000);
+
+    const whole = resultOf({ ...told, rules: told.rules.slice(-2) }).rules;
+    const shown = (JSON.parse(body) as ReturnType<typeof resultOf>).rules;
+    expect(shown.at(-1)).toEqual(whole.at(-1));
+    for (const one of shown.slice(0, -1)) {
+      expect(one.findings).toEqual(whole[0]?.findings.slice(0, one.findings.length));
+      expect([one.findings.length + one.omitted, (one.groups?.length ?? 0) + (one.omitted_groups ?? 0)]).toEqual([
+        5_000, 57,
+      ]);
+    }
+    expect(shown.filter(({ findings }) => findings.length > 0).length).toBe(shown.length);
+  },
+  30_000,
+);
 
 test('a result that is read back is the same', () => {
   for (const told of [failing, undetermined]) {

@@ -80,6 +80,14 @@ export function logLine(line: string): string {
   return withoutCommands(line).replace(/^(\s*)::/, '$1: :');
 }
 
+/** Lines, whatever they are ended by, none of which a CI system takes for a command. */
+export function logLines(text: string): string {
+  return text
+    .split(/\r\n|[\r\n]/)
+    .map(logLine)
+    .join('\n');
+}
+
 /**
  * For Markdown prose as GitHub and GitLab show it: no markup, HTML, link, mention, reference, emoji name or formula comes
  * through, and where a line begins with it, no heading or list.
@@ -140,9 +148,9 @@ export function xmlAttribute(text: string): string {
   return xmlText(text).replaceAll('"', '&quot;').replaceAll('\n', '&#10;').replaceAll('\t', '&#9;');
 }
 
-/** JSON that says the same to a parser, and shows a person no raw control or invisible character. */
+/** JSON that says the same to a parser, and shows a person no raw control or invisible character, a CI system no command. */
 export function jsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, (c) =>
+  return JSON.stringify(value, null, indent).replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]|(?<=#)#(?=\w*\[)/gu, (c) =>
     Array.from({ length: c.length }, (_, i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
   );
 }

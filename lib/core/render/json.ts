@@ -9,10 +9,15 @@ import type {
 } from '../evaluation.ts';
 import { type FieldType, type FindingKind, fields, listNames } from '../report.ts';
 import { jsonText } from './escape.ts';
+import { fitted } from './json-room.ts';
 import { isoTime } from './words.ts';
 
+/** A function answers with 6,291,556 bytes at most, in which this is a text with its quotes escaped once more. */
+export const largestResult = 6_200_000;
+
+/** The same for whoever asks, the command too: what has no room in an answer is counted and not shown. */
 export function renderJson(evaluation: Evaluation): string {
-  return `${jsonText(resultOf(evaluation), 2)}\n`;
+  return `${jsonText(fitted(resultOf(evaluation), largestResult), 2)}\n`;
 }
 
 /**

@@ -267,11 +267,12 @@ export async function compose(config: Config, world: World): Promise<App> {
   }
 
   let gateEdges: Promise<Omit<GateEdges, 'sources'>> | undefined;
+  const coverage = followOptions(config);
   const openGate = async (): Promise<Omit<GateEdges, 'sources'>> => {
     const kept = await store().catch((error: unknown) => unusable(error, log));
     const usable = 'unusable' in kept ? createMemoryStore() : kept;
     const shared = new Shared({ store: usable, clock, log, failureFreshMs });
-    return { readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs };
+    return { readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs, coverage };
   };
   return {
     async gate(request, nowMs, signal) {

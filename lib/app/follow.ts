@@ -7,6 +7,7 @@ import type { Policy } from '../core/policy/parse.ts';
 import type { ClusterRow } from '../core/report.ts';
 import { anyAge, retime, staleness as stalenessOf } from '../core/retime.ts';
 import { alertKey, type ClusterState, clusterGroup, type Head, headKey, loadCluster } from './cluster-state.ts';
+import { coverageBefore } from './coverage.ts';
 import { type Judge, judgeCluster, undetermined } from './judge.ts';
 import type { ReportSource } from './ports.ts';
 import { type StateStore, StoreError } from './state.ts';
@@ -115,7 +116,7 @@ async function update(
     const { coverage, doubt } =
       evaluation.seen === undefined || age < 0 || isWrong
         ? { coverage: head?.coverage, doubt: undefined }
-        : compareCoverage(isNewer ? head?.coverage : coverageBefore(head), evaluation.seen, options);
+        : compareCoverage(coverageBefore(head, judged.report.scannedAtMs ?? 0), evaluation.seen, options);
     const last = head && {
       policyDigest: head.policyDigest,
       images: isNewer ? head.images : head.imagesBefore,
@@ -142,12 +143,6 @@ function withTime(evaluation: Evaluation, scannedAtMs: number): Evaluation {
 
 function unseen({ seen: _, ...evaluation }: Evaluation): Evaluation {
   return evaluation;
-}
-
-/** What the report that the head stands on was compared with: judged again, it is as doubtful as it was. */
-function coverageBefore(head: Head | undefined): Head['coverage'] {
-  const { coverage } = head ?? {};
-  return coverage && { ...coverage, drops: Math.max(0, coverage.drops - 1) };
 }
 
 /** By rule, so that findings that are new can be named, and groups are followed as they were. */

@@ -1,4 +1,5 @@
 import { type Baseline, baselineOf } from '../core/baseline.ts';
+import type { CoverageOptions } from '../core/coverage.ts';
 import { formatDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
 import type { EvaluateOptions } from '../core/evaluate.ts';
@@ -6,9 +7,10 @@ import type { Evaluation, Reason } from '../core/evaluation.ts';
 import type { ImagePattern } from '../core/images.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import type { ClusterListing, ClusterRow } from '../core/report.ts';
-import { anyAge, retime } from '../core/retime.ts';
+import { anyAge, doubtedFor, retime } from '../core/retime.ts';
 import { hint } from '../core/suggest.ts';
 import { bypassed } from './bypasses.ts';
+import { coverageDoubt } from './coverage.ts';
 import { judgeCluster, undetermined } from './judge.ts';
 import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
 import { undeterminedBy } from './out-of-time.ts';
@@ -47,6 +49,7 @@ export interface GateEdges {
   readonly store: StateStore | { readonly unusable: string };
   /** How long what HSS said a moment ago, or that it said nothing, is as good as asking it once more. */
   readonly freshMs: number;
+  readonly coverage: CoverageOptions;
 }
 
 /**
@@ -228,7 +231,7 @@ async function live({ source, row }: Found, judging: Judging): Promise<Evaluatio
     return nothing(cluster, [undeterminedBy(error, source.name, signal).reason], judging);
   }
   const answered = retime(found, policy, nowMs, request) ?? retimed(await judgeNow(), judging);
-  return remember(answered, previous, { source, row }, judging);
+  return remember(await covered(answered, { source, row }, judging), previous, { source, row }, judging);
 }
 
 function retimed(evaluation: Evaluation, { policy, nowMs, request }: Judging): Evaluation {
@@ -242,7 +245,8 @@ async function stored({ source, row }: Found, reason: Reason, judging: Judging):
   const known = await edges.shared.recall<Evaluation>(
     evaluationKey(source.name, row, policy, nowMs, optionsOf(request, previous)),
   );
-  const answered = known && retime(known.value, policy, nowMs, request);
+  const retold = known && retime(known.value, policy, nowMs, request);
+  const answered = retold && (await covered(retold, { source, row }, judging));
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
   // Of an old report nobody knows whether there is a newer one.
   const isUsable = answered?.reasons.every(({ kind }) => kind !== 'report-stale');
@@ -263,6 +267,19 @@ async function previousOf(source: WatchedSource, row: ClusterRow, judging: Judgi
     previousKey(source.name, row.clusterId, policy.name, images, request.strict === true),
     nowMs,
   );
+}
+
+/** Nothing passes by a report that looked much less far than the one before it. */
+async function covered(
+  evaluation: Evaluation,
+  { source, row }: Pick<Found, 'source' | 'row'>,
+  { nowMs, request, edges: { store, coverage } }: Judging,
+): Promise<Evaluation> {
+  if (evaluation.verdict !== 'pass' || 'unusable' in store) return evaluation;
+  const doubt = await coverageDoubt(store, source.name, row, evaluation, coverage, nowMs);
+  if (doubt === undefined) return evaluation;
+  if ('note' in doubt) return { ...evaluation, notes: [doubt.note, ...evaluation.notes] };
+  return doubtedFor(doubt.reason, evaluation, request.strict === true);
 }
 
 /** Only a pass is kept by itself, and all else only when that is asked for: debt is accepted by an act, and never unseen. */

@@ -1,4 +1,4 @@
-import type { Reason, Seen } from './evaluation.ts';
+import type { Looked, Reason } from './evaluation.ts';
 
 /** How far the last sufficient report of a cluster looked, and how often in a row newer ones looked less far. */
 export interface Coverage {
@@ -24,7 +24,7 @@ const counted = ['hosts', 'pods', 'containers'] as const;
  */
 export function compareCoverage(
   before: Coverage | undefined,
-  now: Pick<Seen, (typeof counted)[number]>,
+  now: Looked,
   options: CoverageOptions,
 ): { readonly coverage: Coverage; readonly doubt: Reason | undefined } {
   const { hosts, pods, containers } = now;

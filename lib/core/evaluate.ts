@@ -2,6 +2,7 @@ import { type Baseline, type Comparable, comparable, keptInBaseline, strangerTo 
 import { formatDuration } from './duration.ts';
 import {
   type Evaluation,
+  type Looked,
   type Note,
   type Reason,
   type RuleResult,
@@ -152,6 +153,7 @@ export class EvaluationFold {
       waivers: this.#waivers(),
       ...(way !== undefined && { wayToGreen: way }),
       counts: counts(facts),
+      ...(facts !== undefined && { looked: looked(facts) }),
       ...(this.#images !== undefined && facts !== undefined && { seen: seen(facts, this.#images) }),
     };
   }
@@ -389,8 +391,12 @@ function baselineFacts({ report }: Baseline) {
 /** Machines that keep time differ by less. */
 export const clockSkewMs = 15 * 60_000;
 
-function seen({ hosts, pods, containers }: ReportFacts, images: ImageVersions): Seen {
-  return { hosts, pods, containers, images: images.numbers() };
+function looked({ hosts, pods, containers }: ReportFacts): Looked {
+  return { hosts, pods, containers };
+}
+
+function seen(facts: ReportFacts, images: ImageVersions): Seen {
+  return { ...looked(facts), images: images.numbers() };
 }
 
 /** One reason for all the rules that it concerns. */

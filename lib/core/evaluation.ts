@@ -219,15 +219,20 @@ export interface Evaluation {
   /** How to get the rules to hold; absent where none is broken by findings that are listed. */
   readonly wayToGreen?: WayToGreen;
   readonly counts: Readonly<Record<ListName, { readonly reported: number | undefined; readonly listed: number }>>;
+  /** When there is a report. */
+  readonly looked?: Looked;
   /** For alert memory, when the evaluation was asked to `track` and there is a report. */
   readonly seen?: Seen;
 }
 
 /** How far a report looked: whether a finding that is gone can be gone because nobody looked. */
-export interface Seen {
+export interface Looked {
   readonly hosts: number | undefined;
   readonly pods: number | undefined;
   readonly containers: number | undefined;
+}
+
+export interface Seen extends Looked {
   /** Image versions with a vulnerability, as numbers, ascending; undefined: more than `keptIdentities`. */
   readonly images: readonly number[] | undefined;
 }

@@ -54,7 +54,14 @@ export function staleness(ageMs: number, allowedMs: number): Reason | undefined 
   return { kind: 'report-stale', message };
 }
 
-/** Nothing passes by a report that is too old, and nothing is called fixed. */
+/** The same by a report that turned out not to suffice. */
+export function doubtedFor(reason: Reason, evaluation: Evaluation, strict: boolean): Evaluation {
+  const rules = evaluation.rules.map(doubted);
+  const reasons = [reason, ...evaluation.reasons];
+  return { ...evaluation, verdict: verdictOf(rules, reasons, strict), rules, reasons };
+}
+
+/** Nothing passes by a report that does not suffice, and nothing is called fixed. */
 function doubted(rule: RuleResult): RuleResult {
   const status = rule.status === 'pass' ? 'undetermined' : rule.status;
   return { ...rule, status, ...(rule.since && { since: { ...rule.since, fixed: 0 } }) };

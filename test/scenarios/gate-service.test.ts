@@ -171,6 +171,64 @@ describe('fifty pipelines that ask at once', () => {
   });
 });
 
+describe('a report that looked much less far than the one that a scan followed', () => {
+  const emptied = (host_num: number) => () => ({
+    host_num,
+    local_image_vul_list: [],
+    local_image_vul_num: 0,
+    privileged_container_list: [],
+    privileged_container_num: 0,
+  });
+
+  test('does not pass, live or stored, and a violation in it still fails', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.scan(worldNowMs);
+    rescan('prod-us', worldNowMs - 1000, emptied(1));
+    const { verdict, reasons, rules } = await app.gate({ cluster: 'prod-us' }, worldNowMs);
+    expect(verdict).toBe('undetermined');
+    expect(reasons).toMatchObject([{ kind: 'coverage-dropped', message: expect.stringContaining('hosts from') }]);
+    expect(new Set(rules.map(({ status }) => status))).toEqual(new Set(['undetermined']));
+    for (let i = 0; i < 4; i++) world.hss.fail({ kind: 'status', status: 500 }, { api: 'list' });
+    const kept = await app.gate({ cluster: 'prod-us' }, worldNowMs);
+    expect([kept.verdict, kept.stored === undefined]).toEqual(['undetermined', false]);
+    expect(kept.reasons.map(({ kind }) => kind)).toEqual(['coverage-dropped']);
+  });
+
+  test('passes once so many reports in a row say so that the cluster is taken for smaller', async () => {
+    const clock = leapingClock();
+    const app = await open({ freshMs: 0, clock });
+    await app.scan(worldNowMs);
+    const verdicts: string[] = [];
+    for (const minutes of [1, 2, 3]) {
+      await clock.sleep(60_000);
+      rescan('prod-us', worldNowMs + minutes * 60_000, emptied(1));
+      const nowMs = worldNowMs + minutes * 60_000 + 1000;
+      const before = (await app.gate({ cluster: 'prod-us' }, nowMs)).verdict;
+      await app.scan(nowMs);
+      // The scan has read the same report: it is as doubtful as it was.
+      const after = (await app.gate({ cluster: 'prod-us' }, nowMs)).verdict;
+      verdicts.push(`${before} ${after}`);
+    }
+    expect(verdicts).toEqual(['undetermined undetermined', 'undetermined undetermined', 'pass pass']);
+  });
+
+  test('is not kept for baseline: previous', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.scan(worldNowMs);
+    rescan('prod-us', worldNowMs - 1000, emptied(1));
+    await app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs);
+    const { notes } = await app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs);
+    expect(JSON.stringify(notes)).toContain('there is no earlier result to compare with');
+  });
+
+  test('passes where no scan has followed the cluster', async () => {
+    const app = await open({ freshMs: 0 });
+    await app.gate({ cluster: 'prod-us' }, worldNowMs);
+    rescan('prod-us', worldNowMs - 1000, emptied(1));
+    expect((await app.gate({ cluster: 'prod-us' }, worldNowMs)).verdict).toBe('pass');
+  });
+});
+
 describe('what was found before', () => {
   test('answers while the newest row is unchanged, with the bytes that a fresh look gives', async () => {
     const app = await open({ freshMs: 0 });

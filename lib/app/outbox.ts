@@ -200,7 +200,9 @@ export class Outbox {
       let isAgain = false;
       const claimed = await this.#claim(
         target,
-        (owed) => isForDigest(owed) && owed.items.some((item) => item.cause === cause),
+        (owed) =>
+          isForDigest(owed) &&
+          (owed.items.some((item) => item.cause === cause) || (why === 'first' && owed.uncalled > 0)),
         (owed, before) => {
           // What was sent before is sent again in the message it was in, with what else of it was not written down.
           const attempt = before?.claim ?? before?.owed;
@@ -258,7 +260,7 @@ export class Outbox {
       }
       const owed = this.#owed(receiver, source, followed, before);
       if (owed === undefined) return undefined;
-      const isQuiet = owed.items.length === 0;
+      const isQuiet = owed.items.length === 0 && owed.uncalled === 0;
       if (!isQuiet && !takes(owed)) return 'digest';
       const message = messageOf(owed, before);
       const claim = { id: owed.id, message, untilMs: this.#atMs() + options.claimMs };
@@ -377,6 +379,6 @@ export class Outbox {
 const mostUnanswered = 3;
 const notTried = `was not tried, since it took none of the ${mostUnanswered} messages before; the next run does`;
 
-function isForDigest({ items }: Owed): boolean {
-  return items.length > 0 && items.every(({ cause }) => cause === 'standing' || cause === 'reminder');
+function isForDigest({ items, uncalled }: Owed): boolean {
+  return items.length + uncalled > 0 && items.every(({ cause }) => cause === 'standing' || cause === 'reminder');
 }

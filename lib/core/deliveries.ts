@@ -71,8 +71,10 @@ export interface OwedItem {
 export interface Owed {
   /** The same for the same news: for every attempt to deliver it, whichever run makes it. */
   readonly id: string;
-  /** Most urgent first. Empty: there is nothing to say, only to write down. */
+  /** Most urgent first. */
   readonly items: readonly OwedItem[];
+  /** How many alerts stand that it is told the number of. With no items: there is nothing to say, only to write down. */
+  readonly uncalled: number;
   readonly log: DeliveryLog;
   /** What it may know as long as it is not known whether it took the message. */
   readonly tried: NonNullable<DeliveryLog['tried']>;
@@ -83,7 +85,7 @@ export interface Owed {
  *
  * - `summary`: in one message over all clusters
  * - `all`: as if each were new
- * - `baseline`: not at all; what changes from there on is told
+ * - `baseline`: by how many there are; what changes from there on is told
  */
 export type Announce = 'summary' | 'all' | 'baseline';
 
@@ -117,6 +119,7 @@ export function owe(
   const items: OwedItem[] = [];
   const told: Record<string, Told> = {};
   const tried: Record<string, Tried> = {};
+  const uncalled: string[] = [];
   let isNoted = isFirst;
   for (const alert of alerts) {
     const { fingerprint } = alert;
@@ -142,7 +145,8 @@ export function owe(
     }
     // That it cannot be judged is nothing that anybody accepts.
     const quiet = isFirst && cause === 'standing' && options.announce === 'baseline' && alert.rule !== '';
-    if (!quiet) items.push({ alert, cause, told: before });
+    if (quiet) uncalled.push(newsOf(alert, cause, before));
+    else items.push({ alert, cause, told: before });
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
     if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now) };
   }
@@ -153,13 +157,20 @@ export function owe(
     cluster,
     receiver,
     ...items.map(({ alert, cause, told: before }) => newsOf(alert, cause, before)),
+    ...uncalled.sort(),
   ]);
   const isKept = remembered(alerts, told);
   const keptTried = pick(tried, isKept);
   const sent = new Set(items.map(({ alert }) => alert.fingerprint));
   const stillTried = pick(keptTried, (fingerprint) => !sent.has(fingerprint));
   const isSettled = Object.keys(stillTried).length === 0;
-  return { id, items, log: { told: pick(told, isKept), ...(!isSettled && { tried: stillTried }) }, tried: keptTried };
+  return {
+    id,
+    items,
+    uncalled: uncalled.length,
+    log: { told: pick(told, isKept), ...(!isSettled && { tried: stillTried }) },
+    tried: keptTried,
+  };
 }
 
 /**

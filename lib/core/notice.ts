@@ -67,7 +67,7 @@ export interface ClusterNews {
   readonly page?: string;
   /** Most urgent first. */
   readonly news: readonly AlertNews[];
-  /** Alerts of the cluster that fire as the receiver was told, and are not told again. */
+  /** Alerts of the cluster that fire as the receiver was told, or was told the number of, and are not told here. */
   readonly standing: number;
 }
 

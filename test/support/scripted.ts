@@ -241,9 +241,10 @@ function routesOf(routes: NonNullable<ScriptedOptions['routes']>): RouteTable {
 export function linesOf(receiver: string, notice: Notice): string[] {
   const line = (cluster: string, news: AlertNews) => `${receiver}: ${lineOf(cluster, news)}`;
   if (notice.about === 'alerts') return notice.news.map((news) => line(notice.cluster.name, news));
-  return notice.clusters.flatMap(({ cluster, news }) =>
-    news.map((one) => `digest ${notice.why} ${line(cluster.name, one)}`),
-  );
+  return notice.clusters.flatMap(({ cluster, news, standing }) => {
+    const said = news.map((one) => `digest ${notice.why} ${line(cluster.name, one)}`);
+    return said.length > 0 ? said : [`digest ${notice.why} ${receiver}: ${cluster.name} ${standing} uncalled`];
+  });
 }
 
 /** `prod new r 3`; `prod new r(app 1) 3` of a group; `prod new report-stale` of a cluster that cannot be judged. */

@@ -32,20 +32,21 @@ export function digestContent(told: Told, budget: number): Content {
   const { id, atMs, why } = told;
   const clusters = worstClustersFirst(told.clusters).map((one) => ({ told: one, tally: tallyOf(one.news) }));
   const tally = sumOf(clusters.map((one) => one.tally));
-  const title = titleOf(why, clusters.length, tally);
+  const uncalled = why === 'first' ? told.clusters.reduce((sum, { standing }) => sum + standing, 0) : 0;
+  const title = titleOf(why, clusters.length, tally, uncalled);
   const lead = leadOf(told, tally);
   const footer = [`notice ${slackCode(id, 70)}`];
   const { texts, accounts } = sectionsWithin(clusters, budget - title.length - lengthOf([lead]) - lengthOf(footer), {
     least: 500,
-    section: (cluster, max) => clusterText(cluster, atMs, max),
+    section: (cluster, max) => clusterText(cluster, why, atMs, max),
     others: othersText,
     account: ({ told: { cluster, news } }) => ({ cluster: cluster.id || cluster.name, total: news.length }),
   });
   return { title: () => title, headlines: headlines(clusters), sections: [lead, ...texts], footer, accounts };
 }
 
-function titleOf(why: Told['why'], clusters: number, tally: Tally): string {
-  const { alerts } = tally;
+function titleOf(why: Told['why'], clusters: number, tally: Tally, uncalled: number): string {
+  const alerts = tally.alerts + uncalled;
   const of = plural(clusters, 'cluster');
   if (why === 'reminder') return `${markOfAll(tally)} Still there: ${plural(alerts, 'alert')} in ${of}`;
   const stand = alerts === 0 ? 'no alerts' : `${plural(alerts, 'alert')} ${alerts === 1 ? 'stands' : 'stand'}`;
@@ -63,10 +64,12 @@ function leadOf({ why, clusters, atMs, source }: Told, tally: Tally): string {
     why === 'first'
       ? [
           '*This is the first look at these clusters, or the memory of earlier runs was lost*',
-          'What stands is told once, here, whenever it began. From now on only changes are told.',
+          clusters.some(({ standing }) => standing > 0)
+            ? 'What stands is counted once, here, as this receiver asks for (`announce: baseline`). From now on only changes are told.'
+            : 'What stands is told once, here, whenever it began. From now on only changes are told.',
         ]
       : ['*Told before, and still there*', ...oldest(clusters, tally, atMs)];
-  return [...told, capital(inNumbers(tally)), `Source ${slackCode(source, 80)}`].join('\n');
+  return [...told, capital(inNumbers(tally, clusters)), `Source ${slackCode(source, 80)}`].join('\n');
 }
 
 function oldest(clusters: readonly ClusterNews[], { alerts }: Tally, atMs: number): readonly string[] {
@@ -77,13 +80,27 @@ function oldest(clusters: readonly ClusterNews[], { alerts }: Tally, atMs: numbe
   return [`${alerts === 1 ? 'It has' : 'The oldest has'} fired since ${minuteOf(sinceMs) ?? '?'}, for ${age}`];
 }
 
-/** `12 alerts: 2 critical, 10 high; 57 found` */
-function inNumbers(tally: Tally): string {
-  return tally.alerts === 0 ? 'no alerts' : `${plural(tally.alerts, 'alert')}: ${tallyWords(tally)}`;
+/** `12 alerts: 2 critical, 10 high; 57 found` @param clusters whose alerts are named or counted there */
+function inNumbers(tally: Tally, clusters: readonly ClusterNews[]): string {
+  return tally.alerts === 0 ? uncalledWords(clusters) : `${plural(tally.alerts, 'alert')}: ${tallyWords(tally)}`;
+}
+
+/** Where no alert is named: how many there are. */
+function uncalledWords(clusters: readonly ClusterNews[]): string {
+  const standing = clusters.reduce((sum, one) => sum + one.standing, 0);
+  return standing === 0 ? 'no alerts' : plural(standing, 'standing alert');
+}
+
+function wordsOf({ told, tally }: Counted): string {
+  return tally.alerts === 0 ? uncalledWords([told]) : tallyWords(tally);
 }
 
 function sumFrom(clusters: readonly Counted[], from: number): string {
-  return inNumbers(sumOf(clusters.slice(from).map(({ tally }) => tally)));
+  const rest = clusters.slice(from);
+  return inNumbers(
+    sumOf(rest.map(({ tally }) => tally)),
+    rest.map(({ told }) => told),
+  );
 }
 
 /** For the text beside the blocks. */
@@ -92,24 +109,25 @@ function headlines(clusters: readonly Counted[]): readonly string[] {
     clusters,
     clusters.length,
     600,
-    ({ told, tally }) => `${withColon(slackText(clusterOf(told), 80))} ${tallyWords(tally)}`,
+    (one) => `${withColon(slackText(clusterOf(one.told), 80))} ${wordsOf(one)}`,
     (rest, shown) => `and ${plural(rest, 'more cluster')} with ${sumFrom(clusters, shown)}`,
   );
   return lines;
 }
 
 /** At least 500 characters suffice for what is always told: the head and the numbers. */
-function clusterText({ told, tally }: Counted, atMs: number, max: number): Section {
+function clusterText(one: Counted, why: Told['why'], atMs: number, max: number): Section {
+  const { told, tally } = one;
   const { news, policy, scannedAtMs, standing, page } = told;
   const seen = reportAge(scannedAtMs, scannedAtMs === undefined ? undefined : atMs - scannedAtMs);
   const head = [
-    `${markOfAll(tally)} ${slackCode(clusterOf(told), 80)} ${tallyWords(tally)}`,
+    `${markOfAll(tally)} ${slackCode(clusterOf(told), 80)} ${wordsOf(one)}`,
     `Policy ${slackCode(policy, 80)}, ${seen}`,
   ];
   // As long as it leaves room for what is always told.
   const link = page === undefined ? '' : slackLink(page, 'The whole result as a page');
   if (link !== '' && link.length + 500 <= max) head.push(link);
-  const foot = standingLine(standing);
+  const foot = news.length === 0 ? [] : standingLine(standing, why === 'first' ? 'there' : 'as told');
   const found = (from: number) => quantity(tally.found - tallyOf(news.slice(0, from)).found);
   const { lines, shown } = fitLines(
     news.slice(0, shownAlerts),
@@ -143,7 +161,7 @@ function othersText(clusters: readonly Counted[], more: boolean, max: number): s
     clusters,
     clusters.length,
     max - title.length - 1,
-    ({ told, tally }) => `${markOfAll(tally)} ${slackCode(clusterOf(told), 70)} ${inNumbers(tally)}`,
+    ({ told, tally }) => `${markOfAll(tally)} ${slackCode(clusterOf(told), 70)} ${inNumbers(tally, [told])}`,
     (rest, shown) => `and ${quantity(rest)} more with ${sumFrom(clusters, shown)}`,
   );
   return [title, ...lines].join('\n');

@@ -135,7 +135,9 @@ const cluster = {
   counts: z
     .strictObject({ critical: Count, high: Count, medium: Count, low: Count })
     .check(is('all alerts that are told, by severity')),
-  standing: Count.check(is('other alerts that stand as they were told')),
+  standing: Count.check(
+    is('other alerts that stand: as they were told, or told by their number only (announce: baseline)'),
+  ),
   alerts: z.array(AlertEntry).check(is('most urgent first')),
   left_out: z
     .strictObject({ alerts: Count, findings: Count })

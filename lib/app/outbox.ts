@@ -1,5 +1,5 @@
 import type { Alert } from '../core/alerts.ts';
-import { type Announce, type Cause, type Owed, type OweOptions, owe } from '../core/deliveries.ts';
+import { type Announce, type Cause, isOfDigest, type Owed, type OweOptions, owe } from '../core/deliveries.ts';
 import { DeliveryError, InputError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
@@ -380,5 +380,5 @@ const mostUnanswered = 3;
 const notTried = `was not tried, since it took none of the ${mostUnanswered} messages before; the next run does`;
 
 function isForDigest({ items, uncalled }: Owed): boolean {
-  return items.length + uncalled > 0 && items.every(({ cause }) => cause === 'standing' || cause === 'reminder');
+  return items.length + uncalled > 0 && items.every(isOfDigest);
 }

@@ -43,6 +43,7 @@ export type Tried = Readonly<Partial<Record<Alert['state'], Pick<Told, 'episode'
  * - `reopened`: it fires again, after it was told to be over
  * - `worse`: more findings, others than before, or a higher severity, of the rule or of a finding
  * - `reminder`: it stands as it was told, for a while
+ * - `better`: fewer findings than it was told; only beside other news of the cluster
  * - `policy-changed`, `regrouped`, `waived`, `resolved`: it is over, and why
  */
 export const causes = [
@@ -52,6 +53,7 @@ export const causes = [
   'reopened',
   'worse',
   'reminder',
+  'better',
   'policy-changed',
   'regrouped',
   'waived',
@@ -120,6 +122,7 @@ export function owe(
   const told: Record<string, Told> = {};
   const tried: Record<string, Tried> = {};
   const uncalled: string[] = [];
+  const better: OwedItem[] = [];
   let isNoted = isFirst;
   for (const alert of alerts) {
     const { fingerprint } = alert;
@@ -131,7 +134,11 @@ export function owe(
     if (options.isSilenced(alert)) continue;
     const before = believed(alert, known, maybe);
     const cause = causeOf(alert, before, isFirst, options, nowMs);
-    if (cause === undefined) continue;
+    if (cause === undefined) {
+      if (isBetter(alert, before) && options.wants(alert, 'better'))
+        better.push({ alert, cause: 'better', told: before });
+      continue;
+    }
     const now = toldNow(alert, before, cause, identitiesToldOf(firing), nowMs);
     // Who has heard that it fires is told that it is over, wherever it would be routed today.
     const isEndOfKnown = alert.state === 'over' && before?.state === 'firing' && before.unsaid === undefined;
@@ -149,6 +156,15 @@ export function owe(
     else items.push({ alert, cause, told: before });
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
     if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now) };
+  }
+  if (!items.every(isOfDigest)) {
+    for (const item of better) {
+      const { alert } = item;
+      const now = toldNow(alert, item.told, 'better', identitiesToldOf(firing), nowMs);
+      items.push(item);
+      told[alert.fingerprint] = now;
+      tried[alert.fingerprint] = { ...tried[alert.fingerprint], [now.state]: triedNow(now) };
+    }
   }
   // What is over and gone from memory is forgotten here too.
   if (items.length === 0 && !isNoted) return undefined;
@@ -233,6 +249,24 @@ function causeOf(
   return nowMs >= dueMs && alert.held === undefined ? 'reminder' : undefined;
 }
 
+/** What is told of several clusters at once. */
+export function isOfDigest({ cause }: OwedItem): boolean {
+  return cause === 'standing' || cause === 'reminder';
+}
+
+/** Of what cannot be judged, and of what the newest report does not confirm, nothing is. */
+function isBetter(alert: Alert, told: Told | undefined): boolean {
+  return (
+    told?.state === 'firing' &&
+    told.isQuiet !== true &&
+    told.unsaid === undefined &&
+    alert.state === 'firing' &&
+    alert.rule !== '' &&
+    alert.held === undefined &&
+    alert.count < told.count
+  );
+}
+
 function isWorse(alert: Alert, told: Told): boolean {
   return (
     alert.count > told.count ||
@@ -276,7 +310,8 @@ function identitiesToldOf(firing: number): number {
 function toldNow(alert: Alert, before: Told | undefined, cause: Cause, keep: number, nowMs: number): Told {
   const { state, episode, severity, count, distinct } = alert;
   const identities = state === 'over' ? [] : alert.identities.slice(0, keep);
-  const repeats = cause === 'reminder' ? (before?.repeats ?? 0) + 1 : 0;
+  const repeated = before?.repeats ?? 0;
+  const repeats = cause === 'reminder' ? repeated + 1 : cause === 'better' ? repeated : 0;
   const worst = worstOf(alert);
   return {
     state,

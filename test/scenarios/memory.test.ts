@@ -50,6 +50,26 @@ describe('a receiver hears', () => {
     ]);
   });
 
+  test('of what got better only beside other news, and from that number on', async () => {
+    const policy =
+      'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n  - {id: all, on: vulnerabilities, max: 9}\n';
+    const vulsOf = (image: string, ...numbers: number[]) => vuls(...numbers).map((one) => ({ ...one, image }));
+    await days(scripted({ policy }), [
+      [
+        [...vulsOf('a', 1, 2, 3), ...vulsOf('b', 1)],
+        ['digest first chat: prod standing r(a) 3', 'digest first chat: prod standing r(b) 1'],
+      ],
+      [[...vulsOf('a', 1, 2), ...vulsOf('b', 1)], []],
+      [
+        [...vulsOf('a', 1, 2), ...vulsOf('b', 1, 2)],
+        ['chat: prod worse r(b) 2', 'chat: prod better r(a) 2'],
+      ],
+      [[...vulsOf('a', 1, 2, 3), ...vulsOf('b', 1, 2)], ['chat: prod worse r(a) 3']],
+      [vulsOf('a', 1), ['chat: prod better r(a) 1', 'chat: prod resolved r(b) 2']],
+      [[], ['chat: prod resolved r(a) 1']],
+    ]);
+  });
+
   test('again of what stands for long, less and less often, in one message', async () => {
     const world = scripted();
     world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });

@@ -37,6 +37,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'reopened',
     'waiver-expired': 'back since a waiver expired',
     reminder: 'still there',
+    better: 'better',
     resolved: 'resolved',
     waived: 'waived',
     'policy-changed': 'no longer watched for',
@@ -49,6 +50,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'cannot be judged, once more',
     'waiver-expired': 'cannot be judged, once more',
     reminder: 'still cannot be judged',
+    better: 'cannot be judged, for fewer reasons',
     resolved: 'can be judged again',
     waived: 'need not be judged any more',
     'policy-changed': 'need not be judged any more',
@@ -61,6 +63,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'takes no messages, once more',
     'waiver-expired': 'takes no messages, once more',
     reminder: 'still takes no messages',
+    better: 'still takes no messages',
     resolved: 'takes messages again',
     waived: 'need not take messages any more',
     'policy-changed': 'need not take messages any more',
@@ -73,6 +76,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'arrived in plain words only, once more',
     'waiver-expired': 'arrived in plain words only, once more',
     reminder: 'still arrive in plain words only',
+    better: 'still arrive in plain words only',
     resolved: 'arrive as they should again',
     waived: 'need not arrive any more',
     'policy-changed': 'need not arrive any more',
@@ -85,6 +89,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'were not taken, and are given up once more',
     'waiver-expired': 'were not taken, and are given up once more',
     reminder: 'are still given up',
+    better: 'are still given up',
     resolved: 'are sent or discarded',
     waived: 'are sent or discarded',
     'policy-changed': 'are sent or discarded',
@@ -97,6 +102,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'cannot be read or written, once more',
     'waiver-expired': 'cannot be read or written, once more',
     reminder: 'still cannot be read or written',
+    better: 'still cannot be read or written',
     resolved: 'can be read and written again',
     waived: 'can be read and written again',
     'policy-changed': 'can be read and written again',
@@ -109,6 +115,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'let a deploy through undetermined, once more',
     'waiver-expired': 'let a deploy through undetermined, once more',
     reminder: 'still lets deploys through undetermined',
+    better: 'still lets deploys through undetermined',
     resolved: 'has let nothing more through undetermined',
     waived: 'has let nothing more through undetermined',
     'policy-changed': 'has let nothing more through undetermined',
@@ -121,6 +128,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'cannot be scanned, and is given up once more',
     'waiver-expired': 'cannot be scanned, and is given up once more',
     reminder: 'still cannot be scanned',
+    better: 'still cannot be scanned',
     resolved: 'is out of the dead-letter queue',
     waived: 'is out of the dead-letter queue',
     'policy-changed': 'is out of the dead-letter queue',
@@ -133,6 +141,7 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
     reopened: 'ends soon, once more',
     'waiver-expired': 'ends soon, once more',
     reminder: 'still ends soon',
+    better: 'still ends soon',
     resolved: 'has ended',
     waived: 'has ended',
     'policy-changed': 'has ended',
@@ -162,7 +171,8 @@ export function ageOf(item: AlertNews, atMs: number): string {
 /** `12 → 15 found, 0 allowed, 3 waived` */
 export function numbersOf(item: Pick<AlertNews, 'cause' | 'count' | 'before' | 'max' | 'waived' | 'risen'>): string {
   const { cause, count, before, max, waived, risen } = item;
-  const moved = (cause === 'worse' || cause === 'reminder') && before !== undefined && before !== count;
+  const moved =
+    (cause === 'worse' || cause === 'better' || cause === 'reminder') && before !== undefined && before !== count;
   const found = `${moved ? `${quantity(before)} → ` : ''}${quantity(count)} found${isOver(cause) ? ' before' : ''}`;
   return `${found}, ${quantity(max)} allowed${waived > 0 ? `, ${quantity(waived)} waived` : ''}${risen === undefined ? '' : `, up to ${risen.to} (was ${risen.from})`}`;
 }
@@ -204,6 +214,7 @@ const inBrief: readonly { readonly causes: readonly Cause[]; readonly word: stri
   { causes: ['reopened', 'waiver-expired'], word: 'back' },
   { causes: ['worse'], word: 'worse' },
   { causes: ['reminder'], word: 'still there' },
+  { causes: ['better'], word: 'better' },
   { causes: ['policy-changed'], word: 'no longer watched for' },
   { causes: ['regrouped'], word: 'told by group again' },
   { causes: ['waived'], word: 'waived' },

@@ -79,6 +79,7 @@ export const AlertEntry = z
         'policy-changed',
         'regrouped',
         'reminder',
+        'better',
       ])
       .check(is('why it is told')),
     state: z.enum(['firing', 'over']).check(is('over: resolved, waived or not asked for any more, as cause says')),

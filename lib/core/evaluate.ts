@@ -87,9 +87,13 @@ export class EvaluationFold {
     this.#images = options.track === true ? new ImageVersions() : undefined;
     this.#filter = options.images === undefined ? undefined : new ImageFilter(options.images);
     this.#since = options.baseline && comparable(options.baseline, policy, imageTexts(options));
+    const grouped = policy.rules.filter(({ per }) => per !== undefined).length;
+    const mostGroups = Math.min(mostFollowedGroups, Math.floor(mostFollowed / Math.max(1, grouped)));
     this.#rules = policy.rules.map((rule) => {
       const waivers = policy.waivers.filter((waiver) => waiver.rule === rule.id);
-      return new RuleFold(rule, waivers, nowMs, trackingOf(rule.id, options, this.#since), { left: mostChanges });
+      return new RuleFold(rule, waivers, nowMs, trackingOf(rule.id, options, this.#since, mostGroups), {
+        left: mostChanges,
+      });
     });
     for (const fold of this.#rules) {
       this.#byKind.set(fold.rule.on, [...(this.#byKind.get(fold.rule.on) ?? []), fold]);
@@ -370,18 +374,28 @@ function imageTexts({ images = [] }: EvaluateOptions): string[] {
   return images.map(({ text }) => text);
 }
 
-function trackingOf(rule: string, options: EvaluateOptions, since: Comparable | undefined): Tracking | undefined {
+/** Groups that are followed one by one: of a rule, and of all rules. What a receiver was told of all is one record. */
+const mostFollowedGroups = 100;
+const mostFollowed = 2000;
+
+function trackingOf(
+  rule: string,
+  options: EvaluateOptions,
+  since: Comparable | undefined,
+  mostGroups: number,
+): Tracking | undefined {
   if (since !== undefined || options.track === 'baseline') {
     return {
       known: since?.rules.get(rule)?.identities,
       keep: keptInBaseline,
       named: keptFindings,
+      mostGroups,
       isForBaseline: true,
     };
   }
   if (options.track !== true) return undefined;
   const { identities: known, groups } = options.known?.get(rule) ?? {};
-  return { known, groups, keep: keptIdentities, named: namedFindings, isForBaseline: false };
+  return { known, groups, mostGroups, keep: keptIdentities, named: namedFindings, isForBaseline: false };
 }
 
 function baselineFacts({ report }: Baseline) {

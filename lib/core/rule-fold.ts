@@ -17,15 +17,7 @@ import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Excess, Room } from './remedies.ts';
 import { type FieldType, type Finding, fields } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
-import {
-  type FollowedGroups,
-  type Group,
-  keptFindings,
-  mostGroups,
-  namedFindings,
-  Tally,
-  type Tracking,
-} from './tally.ts';
+import { type Group, keptFindings, mostGroups, namedFindings, Tally, type Tracking } from './tally.ts';
 import { isOverBroad, type Loan, WaiverIndex } from './waivers.ts';
 import { Worst } from './worst.ts';
 
@@ -193,7 +185,7 @@ export class RuleFold {
       line: rule.line,
       ...(this.#tracking !== undefined && {
         definition: definitionOf(rule),
-        violations: broken ? this.#violations(clusterId, count, brokenGroups) : [],
+        violations: broken ? this.#violations(clusterId, count, brokenGroups, this.#tracking) : [],
         ...(rule.per !== undefined && { waivedGroups: this.#waivedGroups(rule.per) }),
         ...(this.#tracking.isForBaseline && { breaking: this.#counts() }),
       }),
@@ -301,7 +293,7 @@ export class RuleFold {
     return found;
   }
 
-  #violations(clusterId: string, count: number, groups: readonly Group[]): Violation[] {
+  #violations(clusterId: string, count: number, groups: readonly Group[], tracking: Tracking): Violation[] {
     const keep = (finding: Finding) => this.#keep(clusterId, finding);
     const { per } = this.rule;
     if (per === undefined) {
@@ -309,7 +301,7 @@ export class RuleFold {
       const of = { group: {}, count, waived: this.#waived, worst };
       return [{ ...of, ...resultOf(this.#counted.identities), ...expiredOf(this.#counted.expired) }];
     }
-    const { followed, rest } = followedGroups(per, groups, this.#tracking?.groups);
+    const { followed, rest } = followedGroups(per, groups, tracking);
     const violations: Violation[] = followed.map((group) => ({
       group: keyOf(per, group),
       count: group.count,
@@ -402,9 +394,6 @@ interface Waived {
   readonly place: number;
 }
 
-/** Groups of a rule that are followed one by one, each as an alert of its own. */
-export const mostFollowedGroups = 100;
-
 /** Groups of the rest that are told apart. */
 const keptGroupNumbers = 1000;
 
@@ -415,15 +404,15 @@ const keptGroupNumbers = 1000;
 function followedGroups(
   per: readonly string[],
   groups: readonly Group[],
-  before: FollowedGroups = { single: new Set(), hasRest: false },
+  { mostGroups, groups: before = { single: new Set(), hasRest: false } }: Pick<Tracking, 'groups' | 'mostGroups'>,
 ): { followed: readonly Group[]; rest: readonly Group[] } {
-  if (groups.length <= mostFollowedGroups) return { followed: groups, rest: [] };
+  if (groups.length <= mostGroups) return { followed: groups, rest: [] };
   const sorted = groups
     .map((group) => ({ group, place: groupNumber(keyOf(per, group)) }))
     .map((one) => ({ ...one, isNew: !before.single.has(one.place) }))
     .sort((a, b) => Number(a.isNew) - Number(b.isNew) || a.place - b.place);
   const stay = sorted.filter(({ isNew }) => !isNew).length;
-  const single = Math.min(mostFollowedGroups, before.hasRest ? stay : mostFollowedGroups);
+  const single = Math.min(mostGroups, before.hasRest ? stay : mostGroups);
   const ordered = sorted.map(({ group }) => group);
   return { followed: ordered.slice(0, single), rest: ordered.slice(single) };
 }

@@ -23,6 +23,8 @@ export interface Tracking {
   readonly known: ReadonlySet<number> | undefined;
   /** How the rule's groups have been followed so far. */
   readonly groups?: FollowedGroups | undefined;
+  /** How many groups of the rule are followed one by one at most, each as an alert of its own. */
+  readonly mostGroups: number;
   /** How many are told apart, and how many of those that are not known are named. */
   readonly keep: number;
   readonly named: number;

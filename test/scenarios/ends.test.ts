@@ -151,6 +151,14 @@ describe('of more groups than are followed one by one', () => {
     expect(brief(await step([]))).toEqual({ 'resolved group': 30 });
   });
 
+  test('of many rules fewer of each are, so that what is told of all has room', async () => {
+    const ids = Array.from({ length: 40 }, (_, i) => `r${i}`);
+    const policy = `rules:\n${ids.map((id) => `  - {id: ${id}, on: vulnerabilities, max: 0, per: [image]}\n`).join('')}`;
+    const step = steps(scripted({ policy }));
+    expect(brief(await step(images(0, 130)))).toEqual({ 'standing group': 2000, 'standing rest': 40 });
+    expect(await step(images(0, 130))).toEqual([]);
+  });
+
   test('those together are resolved when all of them are, though others stand', async () => {
     const world = scripted({ policy: perImage });
     const step = steps(world);

@@ -30,7 +30,7 @@ export interface Room {
 }
 
 /** Beyond so many different changes no way is worked out. */
-export const mostChanges = 10_000;
+export const mostChanges = 5_000;
 
 type Value = string | number | undefined;
 
@@ -49,7 +49,7 @@ export class Remedies {
   isWhole = true;
   readonly #fields: readonly string[];
   readonly #room: Room;
-  /** Field by field: putting a key together for every finding would take longer than all else. */
+  /** Field by field: putting a key together for every finding would take longer than all else. Undefined: they are few. */
   #root: Level | undefined;
 
   constructor(on: FindingKind, room: Room) {
@@ -59,6 +59,7 @@ export class Remedies {
   }
 
   add(finding: Finding): void {
+    if (!this.isWhole) return;
     const change = this.#find((i) => {
       const field = this.#fields[i] as string;
       return field === 'workload' ? workload(finding.pod) : finding[field];
@@ -67,7 +68,8 @@ export class Remedies {
   }
 
   merge(other: Remedies): void {
-    this.isWhole &&= other.isWhole;
+    if (!this.isWhole) return;
+    if (!other.isWhole) this.#giveUp();
     for (const { values, clears } of other.changes) {
       const change = this.#find((i) => values[i]);
       if (change !== undefined) change.clears += clears;
@@ -84,51 +86,67 @@ export class Remedies {
   }
 
   #find(pick: (i: number) => Value): Change | undefined {
-    const known =
-      this.#root === undefined ? this.#search(pick) : this.#descend(pick).get(pick(this.#fields.length - 1));
-    if (known !== undefined) return known as Change;
-    if (--this.#room.left < 0) {
-      this.isWhole = false;
-      return undefined;
-    }
-    const change: Change = { values: this.#fields.map((_, i) => pick(i)), clears: 0 };
-    this.changes.push(change);
-    if (this.#root !== undefined) this.#index(change);
-    else if (this.changes.length > searched) {
-      this.#root = new Map();
-      for (const one of this.changes) this.#index(one);
-    }
-    return change;
+    return (this.#root === undefined ? this.#search(pick) : this.#descend(this.#root, pick)) ?? this.#made(pick);
   }
 
   /** One after the other, while they are few. */
   #search(pick: (i: number) => Value): Change | undefined {
-    for (const change of this.changes) {
-      let i = this.#fields.length - 1;
-      while (i >= 0 && change.values[i] === pick(i)) i--;
-      if (i < 0) return change;
-    }
-    return undefined;
+    return this.changes.find((change) => isOf(change, pick, 0));
   }
 
-  /** The level of the last field. */
-  #descend(pick: (i: number) => Value): Level {
-    let level = this.#root as Level;
-    for (let i = 0; i < this.#fields.length - 1; i++) {
-      const value = pick(i);
-      let next = level.get(value) as Level | undefined;
-      if (next === undefined) {
-        next = new Map();
-        level.set(value, next);
-      }
+  #descend(root: Level, pick: (i: number) => Value): Change | undefined {
+    let level = root;
+    for (let i = 0; ; i++) {
+      const next = level.get(pick(i));
+      if (!(next instanceof Map)) return next !== undefined && isOf(next, pick, i + 1) ? next : undefined;
       level = next;
     }
-    return level;
   }
 
-  #index(change: Change): void {
-    this.#descend((i) => change.values[i]).set(change.values[this.#fields.length - 1], change);
+  #made(pick: (i: number) => Value): Change | undefined {
+    if (--this.#room.left < 0) {
+      this.#giveUp();
+      return undefined;
+    }
+    const change: Change = { values: this.#fields.map((_, i) => pick(i)), clears: 0 };
+    this.changes.push(change);
+    if (this.#root !== undefined) place(this.#root, change);
+    else if (this.changes.length > searched) {
+      this.#root = new Map();
+      for (const one of this.changes) place(this.#root, one);
+    }
+    return change;
   }
+
+  /** Of some changes no way is worked out: none of them takes memory. */
+  #giveUp(): void {
+    this.isWhole = false;
+    this.changes.length = 0;
+    this.#root = undefined;
+  }
+}
+
+/** Only those that share a value are told apart by the next one: a Map for each would take most of the memory. */
+function place(root: Level, change: Change): void {
+  let level = root;
+  for (let i = 0; ; i++) {
+    const value = change.values[i];
+    const next = level.get(value);
+    if (next === undefined) {
+      level.set(value, change);
+      return;
+    }
+    const parted: Level = next instanceof Map ? next : new Map([[next.values[i + 1], next]]);
+    level.set(value, parted);
+    level = parted;
+  }
+}
+
+/** Whether it has these values, from a field on. */
+function isOf({ values }: Change, pick: (i: number) => Value, from: number): boolean {
+  let i = values.length - 1;
+  while (i >= from && values[i] === pick(i)) i--;
+  return i < from;
 }
 
 /** Beyond so many changes they are looked up in a Map: a rule by group has thousands of sets of a few. */

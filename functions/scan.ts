@@ -78,10 +78,23 @@ export async function scanSource(
   metrics: RunMetrics,
 ): Promise<void> {
   const message = parseSourceMessage(body);
-  if (message === undefined) throw new ScanError(3, 'the message is none of ours');
+  const what = message === undefined ? {} : { source: message.source, tick: message.tick, part: message.part };
+  instance.begin(invocation.awsRequestId);
+  await logged({ instance, metrics, what }, async () => {
+    if (message === undefined) throw new InputError('the message is none of ours');
+    await work(message, invocation, instance, queues, metrics);
+  });
+}
+
+async function work(
+  message: SourceMessage,
+  invocation: Invocation,
+  instance: Instance,
+  queues: ScanQueues,
+  metrics: RunMetrics,
+): Promise<void> {
   const { source, tick, part } = message;
   const { log } = instance;
-  instance.begin(invocation.awsRequestId);
   const app = await instance.app();
   const known = app.sources.find(({ name }) => name === source);
   if (known === undefined) {
@@ -111,10 +124,12 @@ export async function runScan(
   metrics: RunMetrics = noMetrics,
 ): Promise<ScanSummary> {
   instance.begin(invocation.awsRequestId);
-  const summary = await run({ invocation, instance, metrics, what: {} }, {});
-  const { exitCode, failures } = summary;
-  if (exitCode !== 0) throw new ScanError(exitCode, `${failures.length} things could not be looked at or delivered`);
-  return summary;
+  return logged({ instance, metrics, what: {} }, async () => {
+    const summary = await run({ invocation, instance, metrics, what: {} }, {});
+    const { exitCode, failures } = summary;
+    if (exitCode !== 0) throw new ScanError(exitCode, `${failures.length} things could not be looked at or delivered`);
+    return summary;
+  });
 }
 
 interface Around {
@@ -127,33 +142,39 @@ interface Around {
 type ScanOptions = NonNullable<Parameters<Awaited<ReturnType<Instance['app']>>['scan']>[1]>;
 
 async function run({ invocation, instance, metrics, what }: Around, options: ScanOptions): Promise<ScanSummary> {
-  const { log } = instance;
   const beganMs = Date.now();
+  const app = await instance.app();
+  const summary = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
+    app.scan(beganMs, options, signal),
+  );
+  addRun(metrics, { summary, calls: app.hssCalls(), durationMs: Date.now() - beganMs, nowMs: beganMs });
+  const { exitCode, failures, owed, ...counts } = summary;
+  const omitted = Math.max(0, failures.length - loggedFailures);
+  instance.log(exitCode === 0 ? 'info' : 'error', 'scan done', {
+    ...what,
+    exitCode,
+    ...counts,
+    owed: owed.length,
+    failures: failures.slice(0, loggedFailures),
+    ...(omitted > 0 && { omitted }),
+  });
+  return summary;
+}
+
+/** Whatever goes wrong is in the log: who invoked the function hears no more than that something did. @throws {ScanError} */
+async function logged<T>({ instance, metrics, what }: Omit<Around, 'invocation'>, work: () => Promise<T>): Promise<T> {
   try {
-    const app = await instance.app();
-    const summary = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
-      app.scan(beganMs, options, signal),
-    );
-    addRun(metrics, { summary, calls: app.hssCalls(), durationMs: Date.now() - beganMs, nowMs: beganMs });
-    const { exitCode, failures, owed, ...counts } = summary;
-    const omitted = Math.max(0, failures.length - loggedFailures);
-    log(exitCode === 0 ? 'info' : 'error', 'scan done', {
-      ...what,
-      exitCode,
-      ...counts,
-      owed: owed.length,
-      failures: failures.slice(0, loggedFailures),
-      ...(omitted > 0 && { omitted }),
-    });
-    return summary;
+    return await work();
   } catch (error) {
+    // What a run could not do it has logged.
+    if (error instanceof ScanError) throw error;
     metrics.add('ScanFailed', 1);
     if (error instanceof InputError) {
-      log('error', 'invalid input', { ...what, reason: error.message });
+      instance.log('error', 'invalid input', { ...what, reason: error.message });
       throw new ScanError(3, 'invalid input');
     }
     instance.discard();
-    log('error', 'internal error', { ...what, error: describeError(error) });
+    instance.log('error', 'internal error', { ...what, error: describeError(error) });
     throw new ScanError(4, 'internal error');
   } finally {
     metrics.publish();

@@ -13,7 +13,7 @@ import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
 import { type KnownCluster, knownClusters, rememberClusters, successorOf } from './known-clusters.ts';
 import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } from './left-out.ts';
 import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
-import { undeterminedBy } from './out-of-time.ts';
+import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
 import { tellEach } from './own-news.ts';
 import type { Clock, Log, ReportReader } from './ports.ts';
@@ -296,13 +296,20 @@ class Run {
       this.#looks.push({ source: source.name, looks: looked, listed: new Set(wanted.map((row) => row.clusterId)) });
       const { sinceMs = Number.POSITIVE_INFINITY, mayStart } = this.#scope;
       const unreadable = new Map<string, Reason>();
+      let begun = 0;
       for (const row of wanted.toSorted(byLook(looks))) {
         if ((looks[row.clusterId] ?? 0) >= sinceMs) continue;
         if (mayStart?.() === false) {
           this.#left++;
           continue;
         }
-        const reason = await this.#look(source, row, judge);
+        // A report that takes all the time there is is not left for ever.
+        const reports = mayStart === undefined || begun++ === 0 ? source.reports : leaving(source.reports);
+        const reason = await this.#look({ ...source, reports }, row, judge);
+        if (reason === 'left') {
+          this.#left++;
+          continue;
+        }
         if (reason === undefined) looked[row.clusterId] = this.#nowMs;
         else unreadable.set(row.clusterName, reason);
         if (unreadable.size >= mostBroken) break;
@@ -319,8 +326,8 @@ class Run {
     }
   }
 
-  /** @returns why nothing is known of it now: its memory cannot be read or written */
-  async #look(source: WatchedSource, row: ClusterRow, judge: Judge): Promise<Reason | undefined> {
+  /** @returns why nothing is known of it now: there was no time, or its memory cannot be read or written */
+  async #look(source: WatchedSource, row: ClusterRow, judge: Judge): Promise<Reason | 'left' | undefined> {
     const keep = (of: ClusterRow, evaluation: Evaluation) =>
       this.#edges.shared.leave(
         evaluationKey(source.name, of, source.policy, this.#nowMs),
@@ -333,6 +340,7 @@ class Run {
       this.#outbox.tell(source.name, followed, source.policy);
       return undefined;
     } catch (error) {
+      if (error instanceof LeftError) return 'left';
       if (!(error instanceof StoreError)) throw error;
       return this.#unreadable(row, error);
     }

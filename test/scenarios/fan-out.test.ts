@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -174,6 +174,31 @@ test('sources go on where the time ran out, without another look at what was see
   expect(spacing()).toBeLessThanOrEqual(5);
   for (let i = 0; i < 30; i += 4) expect(told().includes(`s01-c${i}`), `s01-c${i}`).toBe(true);
 }, 60_000);
+
+test('whatever keeps a message from being worked is in the log', async () => {
+  await start(1, () => 2, 1);
+  const work = (body: string, given = scanQueues()) => scanSource(body, invocation(), instance, given, metrics);
+  await expect(work('{"x":1}')).rejects.toThrow('exit code 3');
+  expect(lines.at(-1)).toContain('the message is none of ours');
+  expect(metrics.added.get('ScanFailed')).toBe(1);
+  const denied = { send: () => Promise.reject(new Error('AccessDenied')) };
+  chat.script.push({ status: 404 });
+  const body = JSON.stringify({
+    version: 1,
+    source: sources[0]?.name,
+    tick: new Date(Date.now()).toISOString(),
+    part: 1,
+  });
+  await expect(work(body, { ...scanQueues(), retries: denied as never })).rejects.toThrow('exit code 4');
+  expect(lines.at(-1)).toContain('internal error');
+  expect(lines.at(-1)).toContain(sources[0]?.name);
+  const config = join(folder, 'portcullis.yaml');
+  const good = await readFile(config, 'utf8');
+  await writeFile(config, 'version: 1\nsources: []\n');
+  await expect(work(body)).rejects.toThrow('exit code 3');
+  expect(lines.at(-1)).toContain('needs a source');
+  await writeFile(config, good);
+});
 
 test('the schedule asks once for a time, however often it is invoked', async () => {
   await start(3, () => 1, 3);

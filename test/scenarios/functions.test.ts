@@ -346,6 +346,22 @@ describe('an app that runs out of time', () => {
     expect(summary.failures.filter((failure) => failure.includes('ran out of time')).length).toBeGreaterThanOrEqual(4);
   });
 
+  test('leaves the clusters that there was no time for to a continuation, and says nothing of them', async () => {
+    await using world = await composed();
+    const { id: clusterId = '' } = world.hss.clusters.find(({ name }) => name === 'prod-eu') ?? {};
+    world.hss.fail({ kind: 'hang' }, { api: 'report', clusterId });
+    const scope = { sinceMs: Date.now(), mayStart: () => true };
+    const seen: string[] = [];
+    const summary = await world.app.scan(
+      Date.now(),
+      { notifiers: new Map(), scope, onCluster: (_, { row }) => seen.push(row.clusterName) },
+      world.abortOnCall('report', 2),
+    );
+    expect(seen.toSorted()).toEqual(['analytics', 'prod-apac']);
+    expect(summary.left).toBe(3);
+    expect(summary.failures.filter((failure) => failure.includes('ran out of time'))).toEqual([]);
+  });
+
   test('was aborted before it began', async () => {
     await using world = await composed();
     const evaluation = await world.app.gate({ cluster: 'prod-eu' }, Date.now(), AbortSignal.abort());
@@ -376,10 +392,10 @@ describe('an app that runs out of time', () => {
       hss,
       app,
       /** Aborts once a call of this API is on its way. */
-      abortOnCall(api: string): AbortSignal {
+      abortOnCall(api: string, times = 1): AbortSignal {
         const controller = new AbortController();
         const timer = setInterval(() => {
-          if (!hss.calls.some((call) => call.api === api)) return;
+          if (hss.calls.filter((call) => call.api === api).length < times) return;
           clearInterval(timer);
           controller.abort();
         }, 5);

@@ -1,3 +1,5 @@
+import { causes } from '../lib/core/deliveries.ts';
+
 /**
  * What a month on AWS costs, by the number of clusters: `node scripts/cost.ts 1 10 500`. The assumptions stand in
  * `usage`, and in words in docs/operations.md.
@@ -24,6 +26,8 @@ const price = {
 const days = 365 / 12;
 const runs = days * 24; // rate(1 hour)
 const gatesPerClusterAndDay = 4;
+/** 16 of each stage, 2 for each of two receivers, one for each reason why an alert is told. */
+const metrics = 16 + 2 * 2 + causes.length;
 
 /** What is used in a month: quantity and price of each. */
 function usage(clusters: number): ReadonlyMap<string, number> {
@@ -45,7 +49,7 @@ function usage(clusters: number): ReadonlyMap<string, number> {
     ['schedule: calls', runs * price.schedulerCall],
     ['logs', (((runs * 2 + gates) * 4) / 1e6) * price.logsGb],
     ['secrets', 2 * price.secretMonth + (runs * 4 + gates) * price.secretCall],
-    ['29 metrics', 29 * price.metricMonth],
+    [`${metrics} metrics`, metrics * price.metricMonth],
     ['11 alarms', 11 * price.alarmMonth],
     ['dashboard', price.dashboardMonth],
   ]);

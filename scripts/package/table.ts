@@ -1,14 +1,16 @@
 import { gzipSync } from 'node:zlib';
 import type { Built } from './build.ts';
 
-/** Sizes in bytes, without source maps: of what is loaded at the start, and of all. */
+/** In bytes, without source maps: what is loaded at the start, and all; as it is and packed. */
+export function sizesOf({ files, start, zip }: Built) {
+  const code = [...files.keys()].filter((name) => name.endsWith('.mjs'));
+  const bytes = (names: readonly string[]) => sum(names.map((name) => files.get(name)?.length ?? 0));
+  const gzip = (names: readonly string[]) => sum(names.map((name) => gzipSync(files.get(name) ?? '').length));
+  return { start: bytes(start), startGzip: gzip(start), all: bytes(code), allGzip: gzip(code), zip: zip?.length ?? 0 };
+}
+
 export function sizeTable(builds: readonly Built[]): string {
-  const rows = builds.map(({ path, files, start, zip }) => {
-    const code = [...files.keys()].filter((name) => name.endsWith('.mjs'));
-    const bytes = (names: readonly string[]) => sum(names.map((name) => files.get(name)?.length ?? 0));
-    const gzip = (names: readonly string[]) => sum(names.map((name) => gzipSync(files.get(name) ?? '').length));
-    return [path, bytes(start), gzip(start), bytes(code), gzip(code), zip?.length ?? 0];
-  });
+  const rows = builds.map((built) => [built.path, ...Object.values(sizesOf(built))]);
   const table = [
     ['bundle', 'start', 'gzip', 'all', 'gzip', 'zip'],
     ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell))),

@@ -62,17 +62,26 @@ export async function schedule(
   return { sources: sent.length };
 }
 
+/** The command that moves all messages of a queue back to where they came from. */
+function redrive(queueUrl: string): string {
+  const { pathname, hostname } = new URL(queueUrl);
+  const [account, name] = pathname.split('/').filter(Boolean);
+  const region = /^sqs\.([\w-]+)\.amazonaws\./.exec(hostname)?.[1] ?? process.env.AWS_REGION ?? 'REGION';
+  const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+  const arn = ['arn', partition, 'sqs', region, account, name].join(':');
+  return `aws sqs start-message-move-task --region ${region} --source-arn ${arn}`;
+}
+
 /** Whatever goes wrong here, the sources are asked for. */
 async function tellOfDeadLetters(instance: Instance, { deadLetters, deadLettersUrl }: ScheduleQueues): Promise<void> {
   try {
     const { count, bodies } = await deadLetters.look();
+    const isWhole = count <= bodies.length;
     const sources = bodies.map((body) => parseSourceMessage(body)?.source ?? 'unknown');
     // Some are there, and none was shown just now: nothing is known of which.
     if (count > 0 && sources.length === 0) return;
-    const advice = `move it back: aws sqs start-message-move-task --source-arn $(aws sqs get-queue-attributes --queue-url ${deadLettersUrl} --attribute-names QueueArn --query Attributes.QueueArn --output text)`;
-    const poisoned = [...new Set(sources)].map((source) => ({ source, advice }));
     const app = await instance.app();
-    await app.tellPoisoned(poisoned, Date.now());
+    await app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now());
   } catch (error) {
     instance.log('error', 'dead letters could not be told of', { error: describeError(error) });
   }

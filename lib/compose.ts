@@ -10,15 +10,7 @@ import { createPaceBook } from './app/pace-book.ts';
 import { type OpenPages, PageDesk, type Pages } from './app/pages.ts';
 import { type HeldPolicy, PolicyBook } from './app/policy-book.ts';
 import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
-import {
-  deliverOwed,
-  type Poisoned,
-  type ScanEdges,
-  type ScanScope,
-  type ScanSummary,
-  scan,
-  tellPoisoned,
-} from './app/scan.ts';
+import { deliverOwed, type ScanEdges, type ScanScope, type ScanSummary, scan, tellPoisoned } from './app/scan.ts';
 import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
 import { noPolicy, type WatchedSource } from './app/watched.ts';
@@ -74,7 +66,13 @@ export interface App {
   /** Deliver what receivers did not take. @throws {InputError} */
   deliverOwed(targets: readonly OwedTarget[], nowMs: number, signal?: AbortSignal): Promise<ScanSummary>;
   /** Tell of sources that were given up. @throws {InputError} */
-  tellPoisoned(poisoned: readonly Poisoned[], nowMs: number, signal?: AbortSignal): Promise<ScanSummary>;
+  tellPoisoned(
+    sources: readonly string[],
+    command: string,
+    isWhole: boolean,
+    nowMs: number,
+    signal?: AbortSignal,
+  ): Promise<ScanSummary>;
   /** The sources, each with who must not be worked at the same time: those that share a limit of HSS. */
   readonly sources: readonly { readonly name: string; readonly group: string }[];
   /** Calls of HSS since this was asked last. */
@@ -291,7 +289,8 @@ export async function compose(config: Config, world: World): Promise<App> {
       return summary;
     },
     deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges({}, []), targets, nowMs, signal),
-    tellPoisoned: async (poisoned, nowMs, signal) => tellPoisoned(await scanEdges({}, []), poisoned, nowMs, signal),
+    tellPoisoned: async (sources, command, isWhole, nowMs, signal) =>
+      tellPoisoned(await scanEdges({}, []), sources, command, isWhole, nowMs, signal),
     sources: config.sources.map(({ name, credentials }) => ({ name, group: limitGroup(config, credentials) })),
     hssCalls() {
       const since = counts;

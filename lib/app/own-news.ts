@@ -41,6 +41,7 @@ const followedForMs = 30 * 86_400_000;
 /**
  * Tell of several things of one kind, and of those that were told before and are not there any more that they are over.
  * @param reasons what is wrong, by name
+ * @param isWhole whether that is all: else of others nothing is known
  */
 export async function tellEach(
   edges: OwnNewsEdges,
@@ -48,6 +49,7 @@ export async function tellEach(
   kind: string,
   reasons: ReadonlyMap<string, readonly Reason[]>,
   nowMs: number,
+  isWhole = true,
 ): Promise<void> {
   const { store } = edges;
   const record = (await store.load(toldGroup, kind, nowMs)).find(({ key }) => key === kind);
@@ -57,7 +59,7 @@ export async function tellEach(
     const lastMs = reasons.has(name) ? nowMs : (told[name] ?? 0);
     if (nowMs - lastMs > followedForMs) continue;
     now[name] = lastMs;
-    await tellOfOurselves(edges, outbox, name, reasons.get(name) ?? [], nowMs);
+    await tellOfOurselves(edges, outbox, name, reasons.get(name) ?? (isWhole ? [] : undefined), nowMs);
   }
   if (JSON.stringify(now) === JSON.stringify(told)) return;
   await store.put(toldGroup, { key: kind, value: now }, record?.version ?? 0, nowMs);

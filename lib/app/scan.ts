@@ -134,28 +134,31 @@ export async function deliverOwed(
   return run.summary();
 }
 
-/** A source whose message was given up, and how to have it worked again. */
-export interface Poisoned {
-  readonly source: string;
-  readonly advice: string;
-}
-
 /**
  * Tell of sources whose messages lie in the dead-letter queue, and when they do not any more.
+ * @param command moves them back
+ * @param isWhole whether there are no others
  * @throws {StoreError}
  */
 export async function tellPoisoned(
   edges: ScanEdges,
-  poisoned: readonly Poisoned[],
+  sources: readonly string[],
+  command: string,
+  isWhole: boolean,
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<ScanSummary> {
   const { outbox } = await openOutbox(edges, nowMs, signal, { sinceMs: nowMs });
-  const reasons = poisoned.map(({ source, advice }) => {
-    const message = `source ${source} could not be scanned, several times: its message lies in the dead-letter queue; see the log, mend the cause, then ${advice}`;
-    return [`message of ${source}`, [{ kind: 'source-poisoned' as const, message }]] as const;
+  const told = (name: string, message: string) =>
+    [name, [{ kind: 'source-poisoned' as const, message, command }]] as const;
+  const reasons = sources.map((source) => {
+    const message = `source ${source} could not be scanned, several times: its message lies in the dead-letter queue; see the log, mend the cause, then move it back`;
+    return told(`message of ${source}`, message);
   });
-  await tellEach(edges, outbox, 'poisoned', new Map(reasons), nowMs);
+  const more =
+    'there are more messages in the dead-letter queue than it shows, perhaps of other sources; move them back';
+  if (!isWhole) reasons.push(told('more messages', more));
+  await tellEach(edges, outbox, 'poisoned', new Map(reasons), nowMs, isWhole);
   await outbox.finish();
   return new Run(edges, outbox, nowMs, signal, {}).summary();
 }

@@ -40,6 +40,8 @@ export interface Reason {
   readonly kind: ReasonKind;
   /** One sentence for people: what, where, and what to do. Holds no secret and no raw text of a server. */
   readonly message: string;
+  /** What mends it, to be copied: of ours, never of a report. */
+  readonly command?: string;
   readonly list?: ListName;
   /** The rules that cannot be judged because of it; absent: all of them. */
   readonly rules?: readonly string[];

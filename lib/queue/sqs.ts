@@ -1,4 +1,10 @@
-import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  ChangeMessageVisibilityBatchCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 
 /** How a message is to be treated. */
 export interface Sending {
@@ -13,10 +19,16 @@ export interface Sending {
 export interface Queue {
   /** @param body JSON */
   send(body: unknown, sending?: Sending): Promise<void>;
-  /** How many messages there are, about, and the bodies of some of them. They stay. */
+  /**
+   * How many messages there are, about, and the bodies of some of them: of a FIFO queue at most ten of each group, which holds
+   * back the others meanwhile. They stay.
+   */
   look(): Promise<{ readonly count: number; readonly bodies: readonly string[] }>;
   close(): void;
 }
+
+/** Of ten messages each. */
+const mostLooks = 20;
 
 /** @param url of the queue */
 export function openQueue(url: string): Queue {
@@ -45,10 +57,30 @@ export function openQueue(url: string): Queue {
         Attributes ?? {};
       const count = Number(visible) + Number(hidden);
       if (count === 0) return { count, bodies: [] };
-      const { Messages = [] } = await client.send(
-        new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10, VisibilityTimeout: 0, WaitTimeSeconds: 0 }),
-      );
-      return { count, bodies: Messages.flatMap(({ Body }) => (Body === undefined ? [] : [Body])) };
+      const bodies: string[] = [];
+      for (const seen: string[][] = []; ; ) {
+        const { Messages = [] } =
+          seen.length < mostLooks
+            ? await client.send(
+                // What was seen is out of sight until all is: else the same ones come again.
+                new ReceiveMessageCommand({
+                  QueueUrl: url,
+                  MaxNumberOfMessages: 10,
+                  VisibilityTimeout: 30,
+                  WaitTimeSeconds: 0,
+                }),
+              )
+            : {};
+        if (Messages.length === 0) {
+          for (const receipts of seen) {
+            const Entries = receipts.map((ReceiptHandle, i) => ({ Id: `${i}`, ReceiptHandle, VisibilityTimeout: 0 }));
+            await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries }));
+          }
+          return { count, bodies };
+        }
+        bodies.push(...Messages.flatMap(({ Body }) => Body ?? []));
+        seen.push(Messages.flatMap(({ ReceiptHandle }) => ReceiptHandle ?? []));
+      }
     },
     close: () => client.destroy(),
   };

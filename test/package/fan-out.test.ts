@@ -364,7 +364,7 @@ describe('sixty sources with five hundred clusters, from the packages', () => {
     for (const told of [since.chat(), since.soc()]) {
       expect(told).toHaveLength(1);
       expect(textOf(told)).toContain(`source ${poison} could not be scanned, several times`);
-      expect(textOf(told)).toContain('aws sqs start-message-move-task --source-arn');
+      expect(textOf(told)).toContain('aws sqs start-message-move-task --region eu-west-1 --source-arn arn:aws:sqs:');
     }
 
     stored[name] = secret;

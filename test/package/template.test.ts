@@ -332,7 +332,11 @@ export function openThing(): Thing {
     const on = functionNames.flatMap((name) =>
       granted(name).flatMap((one) => (one.on.includes('DeadLetters') ? [`${name} ${one.action}`] : [])),
     );
-    expect(on).toEqual(['schedule sqs:ReceiveMessage', 'schedule sqs:GetQueueAttributes']);
+    expect(on).toEqual([
+      'schedule sqs:ReceiveMessage',
+      'schedule sqs:ChangeMessageVisibility',
+      'schedule sqs:GetQueueAttributes',
+    ]);
   });
 
   test('of the schedule are to start that one function, in the name of that one group', () => {

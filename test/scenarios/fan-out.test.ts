@@ -200,6 +200,30 @@ test('whatever keeps a message from being worked is in the log', async () => {
   await writeFile(config, good);
 });
 
+test('every source with dead letters is told, and what cannot be seen of them is not taken for gone', async () => {
+  await start(12, () => 1, 12);
+  const dead = queues.open(queues.deadLettersUrl);
+  const letter = (source: string, n: number, group: string) =>
+    dead.send(
+      { version: 1, source, tick: new Date(Date.now()).toISOString(), part: n },
+      { group, once: `${source}${n}` },
+    );
+  for (const { name, key } of sources) await letter(name, 1, `group ${key}`);
+  await tick();
+  const poisoned = () => [...told().matchAll(/message of (s\d+)/g)].map(([, name]) => name);
+  expect(new Set(poisoned())).toEqual(new Set(sources.map(({ name }) => name)));
+  expect(await queues.depth(queues.deadLettersUrl)).toBe(12);
+
+  // Ten letters of one source hold back what is behind them in their group.
+  for (let n = 2; n <= 12; n++) await letter('s00', n, 'group 0');
+  const before = chat.received.length;
+  vi.setSystemTime(Date.now() + hourMs);
+  await tick();
+  const since = chat.received.slice(before).map(({ text }) => text);
+  expect(since.join('\n')).toContain('more messages');
+  expect(since.join('\n')).not.toContain('"resolved"');
+}, 60_000);
+
 test('the schedule asks once for a time, however often it is invoked', async () => {
   await start(3, () => 1, 3);
   await tick();

@@ -47,7 +47,7 @@ export async function actionsCalled(root: string, entry: string): Promise<string
       const [of, ...more] = commands.filter(({ names }) => names.includes(`${name}Command`));
       if (of === undefined || more.length > 0) throw new Error(`${file}: ${name}Command is of no client, or of many`);
       const isCalled = modules.some((one) => one.file !== file && calls(one.source, method));
-      return isCalled ? [`${of.service}:${name.replace(/^(\w+Message)Batch$/, '$1')}`] : [];
+      return isCalled ? [`${of.service}:${name.replace(/^(\w+Message(?:Visibility)?)Batch$/, '$1')}`] : [];
     }),
   );
   return [...new Set(actions)].sort();

@@ -73,7 +73,8 @@ export function reasonLines(reasons: readonly Reason[], max: number): readonly s
     reasons.length,
     max,
     // Whatever its length, the first one fits.
-    ({ kind, message }) => `• ${kind}: ${plainText(message, Math.min(500, max - 80))}`,
+    ({ kind, message, command }) =>
+      [`• ${kind}: ${plainText(message, Math.min(500, max - 80))}`, command].filter(Boolean).join(': '),
     (rest) => `and ${plural(rest, 'more reason')}`,
   ).lines;
 }

@@ -55,8 +55,13 @@ export function resultOf(evaluation: Evaluation) {
   };
 }
 
-export function reasonEntry({ kind, message, list, rules }: Reason) {
-  return { kind, message, ...(list && { list }), ...(rules && { rules: [...rules] }) };
+export function reasonEntry({ kind, message, command, list, rules }: Reason) {
+  return {
+    kind,
+    message: command === undefined ? message : `${message}: ${command}`,
+    ...(list && { list }),
+    ...(rules && { rules: [...rules] }),
+  };
 }
 
 function ruleEntry(rule: RuleResult) {

@@ -97,16 +97,20 @@ export function sectionsWithin<T>(
   return { texts, accounts };
 }
 
+/** Room for a command of ours as a whole. */
+const longestCommand = 400;
+
 export function reasonLines(reasons: readonly Reason[], max: number): ReturnType<typeof fitLines> {
   // Whatever its length, the first one fits.
-  const longest = Math.min(500, max - 120);
+  const longest = (command = '') => Math.min(500, Math.max(60, max - 120 - command.length));
   return fitLines(
     reasons,
     reasons.length,
     max,
-    ({ kind, message, rules }) => {
+    ({ kind, message, command, rules }) => {
       const affected = rules?.length ? ` (${plural(rules.length, 'rule')})` : '';
-      return `• ${slackCode(kind, 40)} ${slackText(message, longest)}${affected}`;
+      const line = `• ${slackCode(kind, 40)} ${slackText(message, longest(command))}${affected}`;
+      return command === undefined ? line : `${line}\n${slackCode(command, longestCommand)}`;
     },
     (rest) => `and ${plural(rest, 'more reason')}`,
   );

@@ -1,12 +1,16 @@
 import process from 'node:process';
 import * as z from 'zod/mini';
 import type { Queue } from '../lib/queue/sqs.ts';
+import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { parseSourceMessage, type SourceMessage } from './messages.ts';
+import { parseSourceMessage, retryDelaySeconds, retryMessage, type SourceMessage } from './messages.ts';
 
 const instance = createInstance(process.env, powertoolsLogging());
+
+/** Enough to write down what was not taken, and to ask for another try: an invocation that fails is repeated. */
+const marginMs = 20_000;
 
 /** What the schedule sends: when it asks for a scan. */
 const Tick = z.object({ tick: z.iso.datetime({ offset: true }) });
@@ -15,16 +19,29 @@ export interface ScheduleQueues {
   readonly sources: Queue;
   /** Messages about sources that were given up. */
   readonly deadLetters: Queue;
+  /** Deliveries that were not taken. */
+  readonly retries: Queue;
   /** The name that the command to work them again takes. */
   readonly deadLettersUrl: string;
 }
 
 export async function handler(event: unknown, invocation: Invocation): Promise<{ sources: number }> {
-  const { PORTCULLIS_SOURCE_QUEUE_URL: sources, PORTCULLIS_DEAD_LETTER_QUEUE_URL: dead } = process.env;
-  if (!sources || !dead)
-    throw new Error('PORTCULLIS_SOURCE_QUEUE_URL and PORTCULLIS_DEAD_LETTER_QUEUE_URL have to be set');
+  const {
+    PORTCULLIS_SOURCE_QUEUE_URL: sources,
+    PORTCULLIS_DEAD_LETTER_QUEUE_URL: dead,
+    PORTCULLIS_RETRY_QUEUE_URL: retries,
+  } = process.env;
+  if (!sources || !dead || !retries)
+    throw new Error(
+      'PORTCULLIS_SOURCE_QUEUE_URL, PORTCULLIS_DEAD_LETTER_QUEUE_URL and PORTCULLIS_RETRY_QUEUE_URL have to be set',
+    );
   const { openQueue } = await import('../lib/queue/sqs.ts');
-  const queues = { sources: openQueue(sources), deadLetters: openQueue(dead), deadLettersUrl: dead };
+  const queues = {
+    sources: openQueue(sources),
+    deadLetters: openQueue(dead),
+    retries: openQueue(retries),
+    deadLettersUrl: dead,
+  };
   return schedule(event, invocation, instance, queues);
 }
 
@@ -55,7 +72,7 @@ export async function schedule(
     sources: sent.length,
     failed: failed.length,
   });
-  await tellOfDeadLetters(instance, queues);
+  await tellOfDeadLetters(instance, queues, invocation);
   const [first] = failed;
   if (first?.status === 'rejected')
     throw new Error(`schedule: ${failed.length} of ${sent.length} sources could not be asked for`);
@@ -73,7 +90,11 @@ function redrive(queueUrl: string): string {
 }
 
 /** Whatever goes wrong here, the sources are asked for. */
-async function tellOfDeadLetters(instance: Instance, { deadLetters, deadLettersUrl }: ScheduleQueues): Promise<void> {
+async function tellOfDeadLetters(
+  instance: Instance,
+  { deadLetters, deadLettersUrl, retries }: ScheduleQueues,
+  invocation: Invocation,
+): Promise<void> {
   try {
     const { count, bodies } = await deadLetters.look();
     const isWhole = count <= bodies.length;
@@ -81,7 +102,10 @@ async function tellOfDeadLetters(instance: Instance, { deadLetters, deadLettersU
     // Some are there, and none was shown just now: nothing is known of which.
     if (count > 0 && sources.length === 0) return;
     const app = await instance.app();
-    await app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now());
+    const { owed } = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
+      app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now(), signal),
+    );
+    if (owed.length > 0) await retries.send(retryMessage(owed, 1), { delaySeconds: retryDelaySeconds(1) });
   } catch (error) {
     instance.log('error', 'dead letters could not be told of', { error: describeError(error) });
   }

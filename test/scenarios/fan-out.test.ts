@@ -129,6 +129,7 @@ async function tick(): Promise<void> {
   const given = {
     sources: queues.open(queues.sourcesUrl),
     deadLetters: queues.open(queues.deadLettersUrl),
+    retries: queues.open(queues.retriesUrl),
     deadLettersUrl: queues.deadLettersUrl,
   };
   await schedule({ tick: new Date(Date.now()).toISOString() }, invocation(2 * minuteMs), instance, given);
@@ -223,6 +224,20 @@ test('every source with dead letters is told, and what cannot be seen of them is
   expect(since.join('\n')).toContain('more messages');
   expect(since.join('\n')).not.toContain('"resolved"');
 }, 60_000);
+
+test('of dead letters that a receiver does not take word of it hears within minutes', async () => {
+  await start(1, () => 1, 1);
+  const dead = queues.open(queues.deadLettersUrl);
+  const letter = { version: 1, source: sources[0]?.name, tick: new Date(Date.now()).toISOString(), part: 1 };
+  await dead.send(letter, { group: 'group', once: 'letter' });
+  for (let i = 0; i < 4; i++) chat.script.push({ status: 503 });
+  await tick();
+  vi.setSystemTime(Date.now() + 3 * minuteMs);
+  const record = await queues.receive(queues.retriesUrl);
+  await deliverAgain(record?.body ?? '', invocation(5 * minuteMs), instance, queues.open(queues.retriesUrl), metrics);
+  const taken = chat.received.filter(({ status }) => status === 200);
+  expect(taken.map(({ text }) => text).join()).toContain(`message of ${sources[0]?.name}`);
+});
 
 test('the schedule asks once for a time, however often it is invoked', async () => {
   await start(3, () => 1, 3);

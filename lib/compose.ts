@@ -478,9 +478,11 @@ async function checkSecrets(config: Config, secrets: Secrets, only?: readonly st
 /** All that is wrong with the input at once. */
 function throwAll(results: readonly PromiseSettledResult<unknown>[]): void {
   const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
-  const other = errors.find((error) => !(error instanceof InputError));
+  const invalid = errors.filter((error) => error instanceof InputError);
+  // What cannot be asked for just now may be there when it is used.
+  const other = errors.find((error) => !(error instanceof InputError || error instanceof UndeterminedError));
   if (other !== undefined) throw other;
-  if (errors.length > 0) throw new InputError([...new Set(errors.map((error) => error.message))].join('\n'));
+  if (invalid.length > 0) throw new InputError([...new Set(invalid.map((error) => error.message))].join('\n'));
 }
 
 function limitsOf({ limits }: Config): ReportLimits {

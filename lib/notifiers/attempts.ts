@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../app/ports.ts';
-import { DeliveryError, InputError } from '../core/errors.ts';
+import { DeliveryError, InputError, UndeterminedError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 import { backoffMs, type Http, HttpError, parseRetryAfter, type Timeouts } from '../http/request.ts';
 
@@ -143,6 +143,7 @@ export async function addressOf(source: SecretSource): Promise<string | undefine
 export const noUrl: Refusal = { reason: 'its secret is not a URL: update it', retryable: false };
 
 function unreadable(error: unknown): Refusal {
-  const known = error instanceof InputError;
-  return { reason: `its secret cannot be read${known ? `: ${error.message}` : ''}`, retryable: !known };
+  const isInputError = error instanceof InputError;
+  const known = isInputError || error instanceof UndeterminedError;
+  return { reason: `its secret cannot be read${known ? `: ${error.message}` : ''}`, retryable: !isInputError };
 }

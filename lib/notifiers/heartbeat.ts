@@ -1,3 +1,4 @@
+import { UndeterminedError } from '../core/errors.ts';
 import { type Http, HttpError, readText } from '../http/request.ts';
 import { defaultTimeouts, type SecretSource, urlOf } from './attempts.ts';
 
@@ -19,6 +20,7 @@ export async function sendHeartbeat(
     return status >= 200 && status < 300 ? undefined : `answered ${status}`;
   } catch (error) {
     if (error instanceof HttpError) return error.reason;
+    if (error instanceof UndeterminedError) return error.message;
     throw error;
   }
 }

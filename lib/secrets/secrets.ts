@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../core/errors.ts';
+import { InputError, UndeterminedError } from '../core/errors.ts';
 import { type Credentials, Secret } from '../core/secret.ts';
 
-/** Fetch a secret's text. @throws {InputError} there is none */
+/** Fetch a secret's text. @throws {InputError} there is none @throws {UndeterminedError} it cannot be asked for */
 export type FetchAwsSecret = (name: string) => Promise<string>;
 
 export interface SecretsOptions {
@@ -67,10 +67,18 @@ export class Secrets {
     const known = this.#cache.get(key);
     if (known !== undefined && !refresh && this.#options.nowMs() - known.atMs < this.#options.maxAgeMs)
       return known.value;
-    const value = scheme === 'file' ? readSecretFile(name, reference) : this.#options.fetchAwsSecret(name);
+    const fetched = scheme === 'file' ? readSecretFile(name, reference) : this.#options.fetchAwsSecret(name);
+    // The last value is as good as before where nobody says anything else.
+    const value = fetched.catch((error: unknown) => {
+      if (error instanceof UndeterminedError && known !== undefined && !refresh) return known.value;
+      throw error;
+    });
     this.#cache.set(key, { value, atMs: this.#options.nowMs() });
     // A failure is not remembered.
-    value.catch(() => this.#cache.delete(key));
+    value.catch(() => {
+      if (known === undefined) this.#cache.delete(key);
+      else this.#cache.set(key, known);
+    });
     return value;
   }
 }

@@ -276,6 +276,17 @@ describe('gate, from its package', () => {
       body: expect.stringContaining('aws-sm://portcullis/hss: cannot be fetched (ResourceNotFoundException)'),
     });
   });
+
+  test('is undetermined while the secret of a source cannot be asked for', async () => {
+    await using secrets = await stubbed({});
+    const env = { ...secrets.env, AWS_ENDPOINT_URL_SECRETS_MANAGER: 'http://127.0.0.1:9' };
+    expect(
+      (await start('gate', { PORTCULLIS_CONFIG: 'aws.yaml', HSS_AK: '', ...env }).invoke({ cluster: 'prod-us' })).value,
+    ).toMatchObject({
+      statusCode: 503,
+      body: expect.stringContaining('Secrets Manager does not answer'),
+    });
+  });
 });
 
 describe('scan, from its package', () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { InputError } from '../../lib/core/errors.ts';
+import { InputError, UndeterminedError } from '../../lib/core/errors.ts';
+import { Secrets } from '../../lib/secrets/secrets.ts';
 import { awsSecrets } from '../../lib/secrets/secrets-manager.ts';
 import { type SecretsManager, startSecretsManager } from '../support/secrets-manager.ts';
 
@@ -21,14 +22,36 @@ test('a secret is fetched by its name', async () => {
   expect(server.asked).toEqual(['portcullis/hss']);
 });
 
-test.each([
-  { name: 'slow', kind: 'TimeoutError', times: 3 },
-  { name: 'none', kind: 'ResourceNotFoundException', times: 1 },
-])('one that cannot be had is told with what to do: $kind', async ({ name, kind, times }) => {
-  const error = await fetched(name).catch((reason: unknown) => reason);
+test('one that does not exist is told with what to do', async () => {
+  const error = await fetched('none').catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(InputError);
   expect((error as Error).message).toBe(
-    `aws-sm://${name}: cannot be fetched (${kind}); check its name, the region and the permission secretsmanager:GetSecretValue`,
+    'aws-sm://none: cannot be fetched (ResourceNotFoundException); check its name, the region and the permission secretsmanager:GetSecretValue',
   );
-  expect(server.asked).toEqual(Array.from({ length: times }, () => name));
+  expect(server.asked).toEqual(['none']);
+});
+
+test('a service that does not answer says nothing of the secret', async () => {
+  const error = await fetched('slow').catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(UndeterminedError);
+  expect((error as Error).message).toBe('aws-sm://slow: Secrets Manager does not answer (TimeoutError)');
+  expect(server.asked).toEqual(['slow', 'slow', 'slow']);
+  const nobody = awsSecrets({ endpoint: 'http://127.0.0.1:9', timeoutMs: 100 })('portcullis/hss');
+  await expect(nobody).rejects.toBeInstanceOf(UndeterminedError);
+});
+
+test('a value that was had stands in for a service that does not answer', async () => {
+  let nowMs = 0;
+  let fetch = fetched;
+  const secrets = new Secrets({ env: {}, fetchAwsSecret: (name) => fetch(name), nowMs: () => nowMs, maxAgeMs: 1000 });
+  const give = secrets.secret('aws-sm://portcullis/hss');
+  expect((await give(false)).reveal()).toBe('a secret');
+  fetch = (name) => awsSecrets({ endpoint: 'http://127.0.0.1:9', timeoutMs: 100 })(name);
+  nowMs = 2000;
+  expect((await give(false)).reveal()).toBe('a secret');
+  await expect(give(true)).rejects.toBeInstanceOf(UndeterminedError);
+  fetch = fetched;
+  nowMs = 4000;
+  expect((await give(false)).reveal()).toBe('a secret');
+  expect(server.asked).toHaveLength(2);
 });

@@ -225,9 +225,7 @@ export async function compose(config: Config, world: World): Promise<App> {
   const { heartbeat } = config;
   const heartbeatHttp = heartbeat && createHttp({ guard: createGuard(heartbeat) });
 
-  /** @param asked sources whose secrets have to be there; of receivers all have to be */
-  async function scanEdges(options: ScanOptions = {}, asked = options.sources): Promise<ScanEdges> {
-    await checkSecrets(config, secrets, asked);
+  async function scanEdges(options: ScanOptions = {}): Promise<ScanEdges> {
     const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
     const shared = new Shared({ store: kept, clock, log, failureFreshMs });
     const desk = options.notifiers === undefined ? deskOf(kept) : undefined;
@@ -247,6 +245,11 @@ export async function compose(config: Config, world: World): Promise<App> {
       log,
       ...(options.onCluster && { onCluster: options.onCluster }),
     };
+  }
+  /** Secrets of the sources that are looked at, and of all receivers, have to be there. What is told besides reaches those whose are. */
+  async function checked(options: ScanOptions): Promise<ScanEdges> {
+    await checkSecrets(config, secrets, options.sources);
+    return scanEdges(options);
   }
   /** Of one run. */
   function deskOf(store: StateStore): PageDesk | undefined {
@@ -284,13 +287,13 @@ export async function compose(config: Config, world: World): Promise<App> {
     rules: ({ policy }) => [...files.values(), ...book.policies].find(({ digest }) => digest === policy.digest)?.rules,
     policyFile: ({ policy }) => [...files].find(([, { digest }]) => digest === policy.digest)?.[0],
     async scan(nowMs, options = {}, signal) {
-      const summary = await scan(await scanEdges(options), nowMs, signal, options.scope);
+      const summary = await scan(await checked(options), nowMs, signal, options.scope);
       if (summary.exitCode === 0 && options.notifiers === undefined) await beat(signal);
       return summary;
     },
-    deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges({}, []), targets, nowMs, signal),
+    deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges(), targets, nowMs, signal),
     tellPoisoned: async (sources, command, isWhole, nowMs, signal) =>
-      tellPoisoned(await scanEdges({}, []), sources, command, isWhole, nowMs, signal),
+      tellPoisoned(await scanEdges(), sources, command, isWhole, nowMs, signal),
     sources: config.sources.map(({ name, credentials }) => ({ name, group: limitGroup(config, credentials) })),
     hssCalls() {
       const since = counts;

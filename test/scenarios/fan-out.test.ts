@@ -239,6 +239,19 @@ test('of dead letters that a receiver does not take word of it hears within minu
   expect(taken.map(({ text }) => text).join()).toContain(`message of ${sources[0]?.name}`);
 });
 
+test('dead letters are told though the secret of another receiver is gone', async () => {
+  await start(1, () => 1, 1);
+  const config = join(folder, 'portcullis.yaml');
+  const text = await readFile(config, 'utf8');
+  const other = "  - {name: other, webhook: {url: 'env://GONE'}}\nroutes: [{receivers: [chat, other]}]";
+  await writeFile(config, text.replace('routes: [{receivers: [chat]}]', other));
+  const dead = queues.open(queues.deadLettersUrl);
+  const letter = { version: 1, source: sources[0]?.name, tick: new Date(Date.now()).toISOString(), part: 1 };
+  await dead.send(letter, { group: 'group', once: 'letter' });
+  await tick();
+  expect(told()).toContain(`message of ${sources[0]?.name}`);
+});
+
 test('the schedule asks once for a time, however often it is invoked', async () => {
   await start(3, () => 1, 3);
   await tick();

@@ -1,5 +1,6 @@
 import { type Coverage, type CoverageOptions, compareCoverage } from '../core/coverage.ts';
 import type { Evaluation, Note, Reason } from '../core/evaluation.ts';
+import { isoTime } from '../core/render/words.ts';
 import type { ClusterRow } from '../core/report.ts';
 import { clusterGroup, type Head, headKey } from './cluster-state.ts';
 import { type StateStore, StoreError } from './state.ts';
@@ -12,7 +13,7 @@ export function coverageBefore(head: Head | undefined, scannedAtMs: number): Cov
 }
 
 /**
- * Whether a report looked about as far as the last one that a scan followed: by one that did not, nothing passes.
+ * Whether a report is as new as the last one that a scan followed, and looked about as far: by one that is not, nothing passes.
  * @returns a note where it cannot be known; undefined: it did, or no scan has followed the cluster yet
  */
 export async function coverageDoubt(
@@ -27,7 +28,11 @@ export async function coverageDoubt(
   try {
     const records = await store.load(clusterGroup(source, clusterId), headKey, nowMs);
     const head = records.find(({ key }) => key === headKey)?.value as Head | undefined;
-    if (head === undefined || scannedAtMs < head.scannedAtMs) return undefined;
+    if (head === undefined) return undefined;
+    if (scannedAtMs < head.scannedAtMs) {
+      const message = `a scan has seen a newer report of the cluster, of ${isoTime(head.scannedAtMs)}, which HSS does not list now`;
+      return { reason: { kind: 'report-stale', message } };
+    }
     const { doubt } = compareCoverage(coverageBefore(head, scannedAtMs), looked, options);
     return doubt && { reason: doubt };
   } catch (error) {

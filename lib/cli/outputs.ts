@@ -1,4 +1,4 @@
-import { access, constants, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, lstat, readFile, realpath, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { filesOf, loadConfig } from '../compose.ts';
@@ -47,9 +47,12 @@ export async function checkWritable(
   }
 }
 
-/** A pipe or a terminal stays. */
+/** A pipe, a terminal, and what a link leads to by way of a device stay; of another link the file is emptied. */
 export async function removeFile(file: string): Promise<void> {
-  if ((await stat(file).catch(() => undefined))?.isFile()) await rm(file);
+  const there = await lstat(file).catch(() => undefined);
+  if (there?.isFile()) await rm(file);
+  if (there?.isSymbolicLink() !== true || /^\/(?:dev|proc)\//.test(resolve(file))) return;
+  if ((await stat(file).catch(() => undefined))?.isFile()) await truncate(file);
 }
 
 /**

@@ -63,13 +63,18 @@ export function compileExpression(types: FieldTypes, text: string): Expression |
     fields: named,
     equalities: equalities(parsed.ast, types),
     terms: termsOf(parsed.ast, text),
-    test: severity === undefined || namesUnknown(parsed.ast) ? test : unknownIsAbsent(test, severity),
+    test: severity === undefined || namesUnknown(parsed.ast, severity) ? test : unknownIsAbsent(test, severity),
   };
 }
 
 /** Whether the condition says itself what is to become of a severity that is unknown. */
-function namesUnknown(node: ASTNode): boolean {
-  return literal(node) === 'Unknown' || children(node).some(namesUnknown);
+function namesUnknown(node: ASTNode, severity: string): boolean {
+  const parts = children(node);
+  const asks = parts.some((part) => part.op === 'id' && reserve(part.args) === severity);
+  const words = parts.flatMap((part) => (part.op === 'list' ? part.args : [part]));
+  return (
+    (asks && words.some((word) => literal(word) === 'Unknown')) || parts.some((part) => namesUnknown(part, severity))
+  );
 }
 
 /** A severity that is unknown may be any: of a condition that asks for another one nothing can be told. */

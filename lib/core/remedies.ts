@@ -285,7 +285,8 @@ function reinsert(queue: Candidate[], at: number): void {
 }
 
 function remedyOf({ remedies, change, of }: Candidate, excesses: readonly Excess[]): Remedy {
-  const rules: Record<string, number> = {};
+  // A rule may be called like a member of an object.
+  const rules: Record<string, number> = Object.create(null);
   for (const { place, clears } of of) {
     const { rule } = excesses[place] as Excess;
     rules[rule] = (rules[rule] ?? 0) + clears;

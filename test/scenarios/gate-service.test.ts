@@ -221,6 +221,22 @@ describe('a report that looked much less far than the one that a scan followed',
     expect(JSON.stringify(notes)).toContain('there is no earlier result to compare with');
   });
 
+  test('nor does an older report, where the list has lost the newer one', async () => {
+    const clock = leapingClock();
+    const app = await open({ freshMs: 0, clock });
+    const before = world.hss.clusters;
+    rescan('prod-eu', worldNowMs - 1000);
+    await app.scan(worldNowMs);
+    await clock.sleep(1000);
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+    world.hss.clusters = before;
+    await clock.sleep(1000);
+    expect(await app.gate({ cluster: 'prod-eu' }, worldNowMs)).toMatchObject({
+      verdict: 'undetermined',
+      reasons: [{ kind: 'report-stale', message: expect.stringContaining('a scan has seen a newer report') }],
+    });
+  });
+
   test('passes where no scan has followed the cluster', async () => {
     const app = await open({ freshMs: 0 });
     await app.gate({ cluster: 'prod-us' }, worldNowMs);

@@ -522,6 +522,17 @@ describe('output', () => {
     },
   );
 
+  test('by a link stays a link, and what an earlier run wrote is gone where this one fails', async () => {
+    const [file, link] = ['target.json', 'link.json'].map((name) => join(world.folder, name)) as [string, string];
+    writeFileSync(file, '{"verdict": "pass"}');
+    symlinkSync(file, link);
+    const ran = await command([...args, '--out', `json=${link}`]);
+    expect(JSON.parse(readFileSync(file, 'utf8')).verdict).toBe('undetermined');
+    expect(ran.code).toBe(2);
+    await command([...args, '--nonsense', '--out', `json=${link}`]);
+    expect(readFileSync(file, 'utf8')).toBe('');
+  });
+
   test('of one file for two formats is refused', async () => {
     const file = join(world.folder, 'twice.json');
     const ran = await command([...args, '--out', `json=${file}`, '--out', `sarif=${file}`]);

@@ -103,6 +103,7 @@ describe('a severity that is unknown', () => {
     { text: 'severity in ["High", "Critical"]', verdict: 'undetermined' },
     { text: 'severity != "Low"', verdict: 'undetermined' },
     { text: 'severity == "High" && image == "other"', verdict: 'pass' },
+    { text: 'severity in ["High", "Critical"] && package != "Unknown"', verdict: 'undetermined' },
     { text: 'severity in ["High", "Unknown"]', verdict: 'fail' },
     { text: 'severity != "Unknown" && severity != "Low"', verdict: 'pass' },
   ])('makes $text $verdict', ({ text, verdict }) => {

@@ -268,10 +268,11 @@ class Run {
       const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
       const wanted = clusters.filter(isOurs);
       if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
-      const { there, gone } = await rememberClusters(store, source.name, wanted, before, this.#nowMs);
+      const settledMs = this.#edges.options.owedForMs + 86_400_000;
+      const { all, gone } = await rememberClusters(store, source.name, wanted, before, settledMs, this.#nowMs);
       for (const known of gone) {
         const { clusterId, clusterName } = known;
-        if (!isOurs(known) || successorOf(known, there) !== undefined) {
+        if (!isOurs(known) || successorOf(known, all) !== undefined) {
           await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined });
           continue;
         }

@@ -116,7 +116,10 @@ async function update(
     const { coverage, doubt } =
       evaluation.seen === undefined || age < 0 || isWrong
         ? { coverage: head?.coverage, doubt: undefined }
-        : compareCoverage(coverageBefore(head, judged.report.scannedAtMs ?? 0), evaluation.seen, options);
+        : compareCoverage(coverageBefore(head, judged.report.scannedAtMs ?? 0), evaluation.seen, options, {
+            // Its age says nothing of how far it looked.
+            suffices: evaluation.reasons.every(({ kind }) => kind === 'report-stale'),
+          });
     const last = head && {
       policyDigest: head.policyDigest,
       images: isNewer ? head.images : head.imagesBefore,

@@ -1,7 +1,7 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Alert } from '../core/alerts.ts';
 import type { Coverage } from '../core/coverage.ts';
 import type { DeliveryLog } from '../core/deliveries.ts';
+import { type Packed, packed, unpacked } from './packed.ts';
 import type { StateStore, StoredRecord } from './state.ts';
 
 /** What is remembered of a cluster's newest report. */
@@ -90,22 +90,6 @@ export function putLog(
   nowMs: number,
 ): Promise<number | undefined> {
   return store.put(group, { key: logKey(receiver), value: packed(log) }, over, nowMs);
-}
-
-interface Packed {
-  readonly gzip: string;
-}
-
-/** From this length on a log is packed: with thousands of alerts it would be larger than a record may be. */
-const packedFrom = 100_000;
-
-function packed(log: LogRecord): LogRecord | Packed {
-  const text = JSON.stringify(log);
-  return text.length < packedFrom ? log : { gzip: gzipSync(text).toString('base64') };
-}
-
-function unpacked(value: LogRecord | Packed): LogRecord {
-  return 'gzip' in value ? (JSON.parse(gunzipSync(Buffer.from(value.gzip, 'base64')).toString()) as LogRecord) : value;
 }
 
 function versioned<T>({ value, version }: StoredRecord): Versioned<T> {

@@ -2,6 +2,7 @@ import type { Reason } from '../core/evaluation.ts';
 import type { Notice } from '../core/notice.ts';
 import { deadLetters, type Outbox } from './outbox.ts';
 import { type OwnNewsEdges, tellEach } from './own-news.ts';
+import { type Packed, unpacked } from './packed.ts';
 import type { StateStore } from './state.ts';
 
 /** A message that its receiver did not take in time. */
@@ -19,7 +20,7 @@ export interface DeadLetter {
 }
 
 export async function loadDeadLetters(store: StateStore, nowMs: number): Promise<readonly DeadLetter[]> {
-  return (await store.load(deadLetters, '', nowMs)).map(({ value }) => value as DeadLetter);
+  return (await store.load(deadLetters, '', nowMs)).map(({ value }) => unpacked(value as DeadLetter | Packed));
 }
 
 /** Tell the receivers of messages that were given up, as long as there are any, and when there are none any more. */

@@ -6,6 +6,7 @@ import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import { type LogRecord, loadCluster, putLog } from './cluster-state.ts';
 import type { Followed } from './follow.ts';
+import { packed } from './packed.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import type { StateStore } from './state.ts';
 
@@ -231,7 +232,10 @@ export class Outbox {
       scannedAtMs: head?.scannedAtMs,
       page: await this.#edges.page?.(source, followed),
       // Of others the receiver does not know.
-      alerts: alerts.filter(({ fingerprint }) => owed.log.told[fingerprint]?.state === 'firing'),
+      alerts: alerts.filter(({ fingerprint }) => {
+        const told = owed.log.told[fingerprint];
+        return told?.state === 'firing' && told.unsaid === undefined;
+      }),
       messages: new Map(
         policy.rules.flatMap(({ id, message }) => (message === undefined ? [] : [[id, message] as const])),
       ),
@@ -359,7 +363,12 @@ export class Outbox {
       return;
     }
     const letter = { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs };
-    await this.#edges.store.put(deadLetters, { key: `${receiver}/${notice.id}`, value: letter }, 0, this.#nowMs);
+    await this.#edges.store.put(
+      deadLetters,
+      { key: `${receiver}/${notice.id}`, value: packed(letter) },
+      0,
+      this.#nowMs,
+    );
     this.#edges.log('error', 'given up: to the dead letters', { receiver, id: notice.id, attempts, reason });
     await this.#write(claimed, claimed.owed.log);
   }

@@ -4,6 +4,7 @@ import { hint } from '../core/suggest.ts';
 import { clusterGroup, loadCluster } from './cluster-state.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { deadLetters } from './outbox.ts';
+import { type Packed, packed, unpacked } from './packed.ts';
 import type { Notifier } from './ports.ts';
 import type { StateStore, StoredRecord } from './state.ts';
 
@@ -37,7 +38,7 @@ export async function replayDeadLetters(
     const { receiver, notice, claimedUntilMs = 0 } = letter;
     const failed = (why: string) => failures.push(`${notice.id}: ${why}`);
     const isClaimed = claimedUntilMs > nowMs && claimedUntilMs <= nowMs + 2 * claimMs;
-    const claim = { key, value: { ...letter, claimedUntilMs: nowMs + claimMs } };
+    const claim = { key, value: packed({ ...letter, claimedUntilMs: nowMs + claimMs }) };
     const claimed = isClaimed ? undefined : await store.put(deadLetters, claim, version, nowMs);
     if (claimed === undefined) {
       failed('somebody else is sending it');
@@ -50,7 +51,7 @@ export async function replayDeadLetters(
         throw new InputError(`there is no receiver ${receiver} in the config any more`);
       if (now !== undefined) await notifier?.deliver(now, nowMs);
     } catch (error) {
-      await store.put(deadLetters, { key, value: letter }, claimed, nowMs);
+      await store.put(deadLetters, { key, value: packed(letter) }, claimed, nowMs);
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
       failed(error.message);
       continue;
@@ -76,7 +77,11 @@ interface Chosen extends Pick<StoredRecord, 'key' | 'version'> {
 
 async function chosen(store: StateStore, ids: readonly string[], nowMs: number): Promise<readonly Chosen[]> {
   const records = await store.load(deadLetters, '', nowMs);
-  const letters = records.map(({ key, version, value }) => ({ key, version, letter: value as DeadLetter }));
+  const letters = records.map(({ key, version, value }) => ({
+    key,
+    version,
+    letter: unpacked(value as DeadLetter | Packed),
+  }));
   const known = letters.map(({ letter }) => letter.notice.id);
   for (const id of ids)
     if (!known.includes(id)) throw new InputError(`there is no dead letter ${id}${hint(id, known)}`);
@@ -109,5 +114,9 @@ async function newsStillSo(
     return overMs === undefined ? alert?.state === 'firing' : alert?.state !== 'firing';
   };
   const left = news.filter(isSo);
-  return left.length === 0 ? undefined : { cluster, policy, scannedAtMs, reportId, standing, news: left };
+  // What was told by its number only is there as long as so many fire.
+  const firing = [...alerts.values()].filter(({ value }) => value.state === 'firing' && value.rule !== '').length;
+  const counted = news.length === 0 ? Math.min(standing, firing) : standing;
+  if (left.length === 0 && (news.length > 0 || counted === 0)) return undefined;
+  return { cluster, policy, scannedAtMs, reportId, standing: counted, news: left };
 }

@@ -117,7 +117,9 @@ export function owe(
   nowMs: number,
 ): Owed | undefined {
   const isFirst = log.told === undefined;
-  const firing = alerts.filter(({ state }) => state === 'firing').length;
+  const keep = identitiesToldOf(alerts.filter(({ state }) => state === 'firing').length);
+  // Of a report that does not suffice nothing is said to be better.
+  const isDoubtful = alerts.some(({ rule, state }) => rule === '' && state === 'firing');
   const items: OwedItem[] = [];
   const told: Record<string, Told> = {};
   const tried: Record<string, Tried> = {};
@@ -126,7 +128,7 @@ export function owe(
   let isNoted = isFirst;
   for (const alert of alerts) {
     const { fingerprint } = alert;
-    const known = atMost(log.told?.[fingerprint], nowMs);
+    const known = bounded(atMost(log.told?.[fingerprint], nowMs), keep);
     const maybe = log.tried?.[fingerprint];
     if (known !== undefined) told[fingerprint] = known;
     if (maybe !== undefined) tried[fingerprint] = maybe;
@@ -135,11 +137,11 @@ export function owe(
     const before = believed(alert, known, maybe);
     const cause = causeOf(alert, before, isFirst, options, nowMs);
     if (cause === undefined) {
-      if (isBetter(alert, before) && options.wants(alert, 'better'))
+      if (!isDoubtful && isBetter(alert, before) && options.wants(alert, 'better'))
         better.push({ alert, cause: 'better', told: before });
       continue;
     }
-    const now = toldNow(alert, before, cause, identitiesToldOf(firing), nowMs);
+    const now = toldNow(alert, before, cause, keep, nowMs);
     // Who has heard that it fires is told that it is over, wherever it would be routed today.
     const isEndOfKnown = alert.state === 'over' && before?.state === 'firing' && before.unsaid === undefined;
     if (!isEndOfKnown && !options.wants(alert, cause)) {
@@ -160,7 +162,7 @@ export function owe(
   if (!items.every(isOfDigest)) {
     for (const item of better) {
       const { alert } = item;
-      const now = toldNow(alert, item.told, 'better', identitiesToldOf(firing), nowMs);
+      const now = toldNow(alert, item.told, 'better', keep, nowMs);
       items.push(item);
       told[alert.fingerprint] = now;
       tried[alert.fingerprint] = { ...tried[alert.fingerprint], [now.state]: triedNow(now) };
@@ -305,6 +307,13 @@ export function newIdentities(
 function identitiesToldOf(firing: number): number {
   const bytesOfEach = Math.floor(300_000 / Math.max(1, firing)) - 350;
   return Math.max(0, Math.min(2000, Math.floor(bytesOfEach / 16)));
+}
+
+/** What was told while fewer alerts fired has to have room beside all of them. */
+function bounded(told: Told | undefined, keep: number): Told | undefined {
+  return told === undefined || told.identities.length <= keep
+    ? told
+    : { ...told, identities: told.identities.slice(0, keep) };
 }
 
 function toldNow(alert: Alert, before: Told | undefined, cause: Cause, keep: number, nowMs: number): Told {

@@ -151,6 +151,19 @@ describe('of more groups than are followed one by one', () => {
     expect(brief(await step([]))).toEqual({ 'resolved group': 30 });
   });
 
+  test('what was told while they were few has room when they are many', async () => {
+    const step = steps(scripted({ policy: perImage }));
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        Array.from({ length: 2000 }, (_, n) => image(`svc-${i}`, n)).flat(),
+      ).flat();
+    await step([]);
+    for (const count of [15, 30, 45, 60]) {
+      expect(brief(await step(many(count)))).toEqual({ 'new group': 15 });
+      expect(await step(many(count))).toEqual([]);
+    }
+  });
+
   test('of many rules fewer of each are, so that what is told of all has room', async () => {
     const ids = Array.from({ length: 40 }, (_, i) => `r${i}`);
     const policy = `rules:\n${ids.map((id) => `  - {id: ${id}, on: vulnerabilities, max: 0, per: [image]}\n`).join('')}`;

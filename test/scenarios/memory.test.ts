@@ -87,6 +87,39 @@ describe('a receiver hears', () => {
 });
 
 describe('nothing is called fixed', () => {
+  test('nor better, by a report that looked at less', async () => {
+    const world = scripted({ policy: 'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n' });
+    const at = async (hour: number, hosts: number, ...images: string[]) => {
+      const vulnerabilities = images.map((image, n) => ({ ...vuls(n)[0], image })) as ReturnType<typeof vuls>;
+      world.clusters.set('prod', { findings: { vulnerabilities }, scannedAtMs: startMs + hour * hourMs, hosts });
+      await world.run(startMs + hour * hourMs);
+      return world.heard();
+    };
+    await at(0, 10, 'a', 'a', 'a', 'b');
+    expect(await at(1, 1, 'a')).toEqual(['chat: prod new coverage-dropped']);
+    expect(await at(2, 10, 'a', 'a', 'a', 'b')).toEqual(['chat: prod resolved coverage-dropped']);
+  });
+
+  test('by a report that looked at less than the last that sufficed, whatever came between', async () => {
+    const other = `{id: s, on: vulnerabilities, where: 'package == "q"', max: 0}`;
+    const policy = `rules:\n  - {id: r, on: vulnerabilities, max: 0}\n  - ${other}\n`;
+    const world = scripted({ policy });
+    const at = async (hour: number, hosts: number, numbers: number[], reported?: number) => {
+      const vulnerabilities = vuls(...numbers);
+      const scannedAtMs = startMs + hour * hourMs;
+      const counted = reported === undefined ? {} : { reported };
+      world.clusters.set('prod', { findings: { vulnerabilities }, scannedAtMs, hosts, ...counted });
+      await world.run(scannedAtMs);
+      return world.heard();
+    };
+    await at(0, 10, [1]);
+    expect(await at(1, 5, [1], 9)).toEqual(['chat: prod new count-mismatch']);
+    expect(await at(2, 3, [])).toEqual(['chat: prod worse coverage-dropped']);
+    // Those that do not suffice do not make the cluster a smaller one either.
+    for (const hour of [3, 4, 5, 6]) await at(hour, 3, [], 9);
+    expect((await at(7, 3, [])).filter((line) => line.includes('resolved r'))).toEqual([]);
+  });
+
   test('by a report that does not suffice, and that it cannot be judged is told once', async () => {
     const world = scripted();
     const set = (day: number, changes: object) =>

@@ -228,6 +228,21 @@ describe('a cluster whose memory cannot be read', () => {
   });
 });
 
+test('what was told to others only is not told to stand as this one was told', async () => {
+  const world = scripted({
+    receivers: { soc: 'summary', chat: 'summary' },
+    routes: [{ when: 'transition == "worse"', receivers: ['soc'] }, { receivers: ['chat'] }],
+    policy: 'rules:\n  - {id: r, on: vulnerabilities, per: [image], max: 0}\n',
+  });
+  const row = (image: string, n: number) => ({ ...vuls(n)[0], image }) as ReturnType<typeof vuls>[number];
+  await look(world, 0, []);
+  await look(world, 1, [row('a', 1), row('b', 1), row('c', 1)]);
+  expect(await look(world, 2, [row('a', 1), row('a', 2), row('b', 1), row('c', 1)])).toEqual([
+    'soc: prod worse r(a) 2',
+  ]);
+  expect(world.receivers.get('soc')?.accepted.at(-1)).toMatchObject({ standing: 0 });
+});
+
 describe('a message that was given up', () => {
   /** A week in which soc takes nothing; on its last day the second of two findings is new. */
   async function week() {
@@ -263,6 +278,37 @@ describe('a message that was given up', () => {
     const sent = soc?.sent.length;
     expect(await replay(world, 6)).toEqual({ delivered: 0, outdated: 1, failures: [] });
     expect(soc?.sent).toHaveLength(sent ?? 0);
+  });
+
+  test('that told the number of what stands is sent again as long as something does', async () => {
+    const world = scripted({ receivers: { chat: 'all', soc: 'baseline' } });
+    const soc = world.receivers.get('soc');
+    if (soc !== undefined) soc.usual = 'unknown';
+    for (let day = 0; day < 5; day++) await look(world, day * 24, vuls(1));
+    if (soc !== undefined) soc.usual = 'accept';
+    expect(await replay(world, 6)).toEqual({ delivered: 1, outdated: 0, failures: [] });
+    expect(soc?.accepted.at(-1)).toMatchObject({ about: 'digest', clusters: [{ news: [], standing: 1 }] });
+  });
+
+  test('is kept and sent however large it is', async () => {
+    const world = scripted({
+      receivers: { chat: 'all', soc: 'summary' },
+      policy: 'rules:\n  - {id: r, on: vulnerabilities, per: [image, package], max: 0}\n',
+    });
+    const soc = world.receivers.get('soc');
+    if (soc !== undefined) soc.usual = 'unknown';
+    const rows = Array.from({ length: 90 }, (_, i) => ({ ...vuls(1)[0], image: `image-${i}`.padEnd(200, 'x') }));
+    for (let day = 0; day < 5; day++) {
+      for (const name of ['a', 'b', 'c', 'd', 'e', 'f'])
+        world.clusters.set(name, { findings: { vulnerabilities: rows }, scannedAtMs: startMs + day * dayMs });
+      await world.run(startMs + day * dayMs);
+    }
+    const [letter] = await world.store.load('dead-letters', '', startMs);
+    expect(letter?.value).toMatchObject({ gzip: expect.any(String) });
+    if (soc !== undefined) soc.usual = 'accept';
+    expect(await replay(world, 6)).toMatchObject({ delivered: 1 });
+    const told = soc?.accepted.at(-1);
+    expect(told?.about === 'digest' && told.clusters.flatMap(({ news }) => news)).toHaveLength(540);
   });
 
   test('is sent once by two who send it again at once', async () => {

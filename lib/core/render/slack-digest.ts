@@ -25,20 +25,25 @@ const shownAlerts = 8;
 interface Counted {
   readonly told: ClusterNews;
   readonly tally: Tally;
+  /** Alerts that stand at the first look and are told by their number only. */
+  readonly uncalled: number;
 }
 
 /** What stands in several clusters. @param budget characters of all texts together */
 export function digestContent(told: Told, budget: number): Content {
   const { id, atMs, why } = told;
-  const clusters = worstClustersFirst(told.clusters).map((one) => ({ told: one, tally: tallyOf(one.news) }));
+  const clusters = worstClustersFirst(told.clusters).map((one) => ({
+    told: one,
+    tally: tallyOf(one.news),
+    uncalled: why === 'first' ? one.standing : 0,
+  }));
   const tally = sumOf(clusters.map((one) => one.tally));
-  const uncalled = why === 'first' ? told.clusters.reduce((sum, { standing }) => sum + standing, 0) : 0;
-  const title = titleOf(why, clusters.length, tally, uncalled);
-  const lead = leadOf(told, tally);
+  const title = titleOf(why, clusters.length, tally, sumUncalled(clusters));
+  const lead = leadOf(told, tally, clusters);
   const footer = [`notice ${slackCode(id, 70)}`];
   const { texts, accounts } = sectionsWithin(clusters, budget - title.length - lengthOf([lead]) - lengthOf(footer), {
     least: 500,
-    section: (cluster, max) => clusterText(cluster, why, atMs, max),
+    section: (cluster, max) => clusterText(cluster, atMs, max),
     others: othersText,
     account: ({ told: { cluster, news } }) => ({ cluster: cluster.id || cluster.name, total: news.length }),
   });
@@ -59,7 +64,7 @@ function markOfAll({ alerts, violations }: Tally): string {
   return alerts > 0 ? marks.undetermined : marks.observed;
 }
 
-function leadOf({ why, clusters, atMs, source }: Told, tally: Tally): string {
+function leadOf({ why, clusters, atMs, source }: Told, tally: Tally, counted: readonly Counted[]): string {
   const told =
     why === 'first'
       ? [
@@ -69,7 +74,7 @@ function leadOf({ why, clusters, atMs, source }: Told, tally: Tally): string {
             : 'What stands is told once, here, whenever it began. From now on only changes are told.',
         ]
       : ['*Told before, and still there*', ...oldest(clusters, tally, atMs)];
-  return [...told, capital(inNumbers(tally, clusters)), `Source ${slackCode(source, 80)}`].join('\n');
+  return [...told, capital(inNumbers(counted)), `Source ${slackCode(source, 80)}`].join('\n');
 }
 
 function oldest(clusters: readonly ClusterNews[], { alerts }: Tally, atMs: number): readonly string[] {
@@ -80,27 +85,23 @@ function oldest(clusters: readonly ClusterNews[], { alerts }: Tally, atMs: numbe
   return [`${alerts === 1 ? 'It has' : 'The oldest has'} fired since ${minuteOf(sinceMs) ?? '?'}, for ${age}`];
 }
 
-/** `12 alerts: 2 critical, 10 high; 57 found` @param clusters whose alerts are named or counted there */
-function inNumbers(tally: Tally, clusters: readonly ClusterNews[]): string {
-  return tally.alerts === 0 ? uncalledWords(clusters) : `${plural(tally.alerts, 'alert')}: ${tallyWords(tally)}`;
+/** `12 alerts: 2 critical, 10 high; 57 found`, and how many there are besides that are not named. */
+function inNumbers(clusters: readonly Counted[]): string {
+  const tally = sumOf(clusters.map((one) => one.tally));
+  const named = tally.alerts > 0 && `${plural(tally.alerts, 'alert')}: ${tallyWords(tally)}`;
+  return withUncalled(named, sumUncalled(clusters));
 }
 
-/** Where no alert is named: how many there are. */
-function uncalledWords(clusters: readonly ClusterNews[]): string {
-  const standing = clusters.reduce((sum, one) => sum + one.standing, 0);
-  return standing === 0 ? 'no alerts' : plural(standing, 'standing alert');
+function wordsOf({ tally, uncalled }: Counted): string {
+  return withUncalled(tally.alerts > 0 && tallyWords(tally), uncalled);
 }
 
-function wordsOf({ told, tally }: Counted): string {
-  return tally.alerts === 0 ? uncalledWords([told]) : tallyWords(tally);
+function withUncalled(named: string | false, uncalled: number): string {
+  return [named, uncalled > 0 && plural(uncalled, 'standing alert')].filter(Boolean).join('; ') || 'no alerts';
 }
 
-function sumFrom(clusters: readonly Counted[], from: number): string {
-  const rest = clusters.slice(from);
-  return inNumbers(
-    sumOf(rest.map(({ tally }) => tally)),
-    rest.map(({ told }) => told),
-  );
+function sumUncalled(clusters: readonly Counted[]): number {
+  return clusters.reduce((sum, { uncalled }) => sum + uncalled, 0);
 }
 
 /** For the text beside the blocks. */
@@ -110,13 +111,13 @@ function headlines(clusters: readonly Counted[]): readonly string[] {
     clusters.length,
     600,
     (one) => `${withColon(slackText(clusterOf(one.told), 80))} ${wordsOf(one)}`,
-    (rest, shown) => `and ${plural(rest, 'more cluster')} with ${sumFrom(clusters, shown)}`,
+    (rest, shown) => `and ${plural(rest, 'more cluster')} with ${inNumbers(clusters.slice(shown))}`,
   );
   return lines;
 }
 
 /** At least 500 characters suffice for what is always told: the head and the numbers. */
-function clusterText(one: Counted, why: Told['why'], atMs: number, max: number): Section {
+function clusterText(one: Counted, atMs: number, max: number): Section {
   const { told, tally } = one;
   const { news, policy, scannedAtMs, standing, page } = told;
   const seen = reportAge(scannedAtMs, scannedAtMs === undefined ? undefined : atMs - scannedAtMs);
@@ -127,7 +128,7 @@ function clusterText(one: Counted, why: Told['why'], atMs: number, max: number):
   // As long as it leaves room for what is always told.
   const link = page === undefined ? '' : slackLink(page, 'The whole result as a page');
   if (link !== '' && link.length + 500 <= max) head.push(link);
-  const foot = news.length === 0 ? [] : standingLine(standing, why === 'first' ? 'there' : 'as told');
+  const foot = standingLine(standing - one.uncalled);
   const found = (from: number) => quantity(tally.found - tallyOf(news.slice(0, from)).found);
   const { lines, shown } = fitLines(
     news.slice(0, shownAlerts),
@@ -156,13 +157,13 @@ function andMore(reasons: number): string {
 
 /** All alerts and findings of these clusters are counted: each cluster's own numbers, or the sum. */
 function othersText(clusters: readonly Counted[], more: boolean, max: number): string {
-  const title = `*${plural(clusters.length, more ? 'more cluster' : 'cluster')}: ${sumFrom(clusters, 0)}*`;
+  const title = `*${plural(clusters.length, more ? 'more cluster' : 'cluster')}: ${inNumbers(clusters)}*`;
   const { lines } = fitLines(
     clusters,
     clusters.length,
     max - title.length - 1,
-    ({ told, tally }) => `${markOfAll(tally)} ${slackCode(clusterOf(told), 70)} ${inNumbers(tally, [told])}`,
-    (rest, shown) => `and ${quantity(rest)} more with ${sumFrom(clusters, shown)}`,
+    (one) => `${markOfAll(one.tally)} ${slackCode(clusterOf(one.told), 70)} ${inNumbers([one])}`,
+    (rest, shown) => `and ${quantity(rest)} more with ${inNumbers(clusters.slice(shown))}`,
   );
   return [title, ...lines].join('\n');
 }

@@ -11,9 +11,9 @@ export function markOf({ cause, rule, severity }: AlertNews): string {
 }
 
 /** Others, which are not told again. */
-export function standingLine(standing: number, how = 'as told'): readonly string[] {
+export function standingLine(standing: number): readonly string[] {
   if (standing === 0) return [];
-  return [standing === 1 ? `1 more alert stands ${how}` : `${plural(standing, 'more alert')} stand ${how}`];
+  return [standing === 1 ? '1 more alert stands as told' : `${plural(standing, 'more alert')} stand as told`];
 }
 
 /** `image ...`, `image version ...`; at most about 230 characters, for at most 4 fields. */

@@ -64,6 +64,9 @@ fi
 
 bash "$home/ci/install.sh" || exit 4
 
+# What cannot even start ends with 1, as a fail does.
+"$node" "$home/lib/cli/main.ts" gate --help >/dev/null || no_verdict 'Portcullis cannot start'
+
 code=0
 "$node" --max-semi-space-size=2 "$home/lib/cli/main.ts" "${args[@]}" "$@" || code=$?
 case $code in

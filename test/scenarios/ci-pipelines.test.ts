@@ -249,3 +249,10 @@ test('ci/gate.sh finds its folder whatever CDPATH is', async () => {
   const ran = await shell('bash', ['ci/gate.sh', '--help'], { cwd: root, env: { CDPATH: root } });
   expect(ran).toMatchObject({ code: 0, stderr: '' });
 });
+
+test('ci/gate.sh that cannot start gives no verdict, not a fail', async () => {
+  const env = { NODE_OPTIONS: '--require=/nowhere/at-all.cjs', GATE_CLUSTER: 'prod-eu' };
+  const ran = await shell('bash', ['ci/gate.sh'], { cwd: root, env });
+  expect(ran.code).toBe(4);
+  expect(ran.stderr).toContain('portcullis: no verdict: ');
+});

@@ -1,6 +1,6 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { UndeterminedError } from '../core/errors.ts';
 import type { ReasonKind } from '../core/evaluation.ts';
+import { fromGzip, toGzip } from './packed.ts';
 import { type InParts, largestPart, loadParts, putParts } from './parts.ts';
 import type { Clock, Log } from './ports.ts';
 import { type StateStore, StoreError } from './state.ts';
@@ -95,9 +95,14 @@ export class Shared {
   async leave<T>(key: string, { value, freshMs }: Shareable<T>, isNew = false): Promise<void> {
     const nowMs = this.#options.clock.nowMs();
     try {
-      if (isNew && (await this.#put(key, { result: packed(value, nowMs, freshMs) }, 0, nowMs)) !== undefined) return;
+      if (isNew && (await this.#put(key, { result: resultOf(value, nowMs, freshMs) }, 0, nowMs)) !== undefined) return;
       const [record] = await this.#options.store.load(group, key, nowMs);
-      await this.#put(key, { result: packed(value, nowMs, freshMs) }, record?.key === key ? record.version : 0, nowMs);
+      await this.#put(
+        key,
+        { result: resultOf(value, nowMs, freshMs) },
+        record?.key === key ? record.version : 0,
+        nowMs,
+      );
     } catch (error) {
       this.#withoutStore(error);
     }
@@ -152,7 +157,7 @@ export class Shared {
     try {
       const { value, freshMs } = await work();
       const atMs = clock.nowMs();
-      await leave({ result: packed(value, atMs, freshMs) });
+      await leave({ result: resultOf(value, atMs, freshMs) });
       return { value, atMs };
     } catch (error) {
       const { lease: _lease, failure: _failure, ...kept } = before;
@@ -193,11 +198,16 @@ export class Shared {
     return undefined;
   }
 
-  /** @returns undefined: some of it is not there any more */
+  /** @returns undefined: some of it is not there any more, or it is no more what it was */
   async #unpacked<T>(result: Result, nowMs: number): Promise<Remembered<T> | undefined> {
     const gzip = 'gzip' in result ? result.gzip : await loadParts(this.#options.store, result, nowMs);
     if (gzip === undefined) return undefined;
-    return { value: JSON.parse(gunzipSync(Buffer.from(gzip, 'base64')).toString()) as T, atMs: result.atMs };
+    try {
+      return { value: fromGzip<T>(gzip), atMs: result.atMs };
+    } catch {
+      this.#options.log('warn', 'what is shared cannot be read: asking anew', {});
+      return undefined;
+    }
   }
 
   #withoutStore(error: unknown): void {
@@ -206,9 +216,8 @@ export class Shared {
   }
 }
 
-function packed<T>(value: T, atMs: number, freshMs: number): Result {
-  const gzip = gzipSync(JSON.stringify(value)).toString('base64');
-  return { gzip, atMs, freshUntilMs: Math.min(atMs + freshMs, Number.MAX_SAFE_INTEGER) };
+function resultOf<T>(value: T, atMs: number, freshMs: number): Result {
+  return { gzip: toGzip(value), atMs, freshUntilMs: Math.min(atMs + freshMs, Number.MAX_SAFE_INTEGER) };
 }
 
 async function alone<T>(work: () => Promise<Shareable<T>>, atMs: number): Promise<Remembered<T>> {

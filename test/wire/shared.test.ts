@@ -58,6 +58,18 @@ function desk(store: StateStore) {
 describe.each(storages)('over $name', ({ open }) => {
   const opened = async () => closing(await open());
 
+  test('what is cut is none, and is found anew', async () => {
+    const store = await opened();
+    const { ask, done, logged } = desk(store);
+    await ask('found');
+    const [record] = await store.load('shared', 'evaluation/a', 0);
+    const value = record?.value as { result: { gzip: string } };
+    const cut = { ...value, result: { ...value.result, gzip: value.result.gzip.slice(0, -12) } };
+    await store.put('shared', { key: 'evaluation/a', value: cut }, record?.version ?? 0, 0);
+    expect(await ask('found anew')).toBe('found anew');
+    expect([done(), logged]).toEqual([2, ['what is shared cannot be read: asking anew']]);
+  });
+
   test('what is too large for a record is shared in parts, as long as any other', async () => {
     const store = await opened();
     const { ask, done, instance, pass, logged } = desk(store);

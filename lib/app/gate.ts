@@ -269,13 +269,13 @@ async function previousOf(source: WatchedSource, row: ClusterRow, judging: Judgi
   );
 }
 
-/** Nothing passes by a report that looked much less far than the one before it. */
+/** By a report that looked much less far than the one before it nothing passes, and nothing is fixed. */
 async function covered(
   evaluation: Evaluation,
   { source, row }: Pick<Found, 'source' | 'row'>,
   { nowMs, request, edges: { store, coverage } }: Judging,
 ): Promise<Evaluation> {
-  if (evaluation.verdict !== 'pass' || 'unusable' in store) return evaluation;
+  if ('unusable' in store) return evaluation;
   const doubt = await coverageDoubt(store, source.name, row, evaluation, coverage, nowMs);
   if (doubt === undefined) return evaluation;
   if ('note' in doubt) return { ...evaluation, notes: [doubt.note, ...evaluation.notes] };

@@ -212,6 +212,30 @@ describe('a report that looked much less far than the one that a scan followed',
     expect(verdicts).toEqual(['undetermined undetermined', 'undetermined undetermined', 'pass pass']);
   });
 
+  test('fails by what it shows, and nothing that it does not show is fixed or accepted', async () => {
+    const clock = leapingClock();
+    const app = await open({ freshMs: 0, clock });
+    const ask = { cluster: 'prod-us', baseline: 'previous' } as const;
+    await app.gate({ ...ask, writePrevious: true }, worldNowMs);
+    await app.scan(worldNowMs);
+    await clock.sleep(1000);
+    rescan('prod-us', worldNowMs - 1000, ({ privileged_container_list }) => ({
+      ...emptied(1)(),
+      privileged_container_list,
+      privileged_container_num: privileged_container_list?.length ?? 0,
+    }));
+    expect(await app.gate({ cluster: 'prod-us' }, worldNowMs)).toMatchObject({
+      verdict: 'fail',
+      reasons: [{ kind: 'coverage-dropped' }],
+    });
+    const { verdict, rules } = await app.gate(ask, worldNowMs);
+    expect(verdict).toBe('undetermined');
+    expect(rules.map(({ since }) => since?.fixed)).toEqual(rules.map(() => 0));
+    await clock.sleep(1000);
+    const { notes } = await app.gate({ ...ask, writePrevious: true }, worldNowMs);
+    expect(JSON.stringify(notes)).toContain('not kept');
+  });
+
   test('is not kept for baseline: previous', async () => {
     const app = await open({ freshMs: 0 });
     await app.scan(worldNowMs);

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { definitionOf } from './definition.ts';
 import { InputError } from './errors.ts';
 import type { Evaluation, RuleResult } from './evaluation.ts';
+import { gradedParts } from './identities.ts';
 import type { PolicyRule } from './policy/parse.ts';
 import { jsonText } from './render/escape.ts';
 import { isoTime } from './render/words.ts';
@@ -21,8 +22,11 @@ const BaselineRule = z.strictObject({
   grades: Grades,
   /** Of a rule with `per`: those over the threshold, by their values but for versions as JSON; the worst version of each. */
   groups: z.optional(z.record(z.string(), Grades)),
-  /** What tells each of them apart, 12 hex digits, ascending; null where there were more than `keptInBaseline`. */
-  findings: z.nullable(z.array(z.string().check(z.regex(/^[0-9a-f]{12}$/)))),
+  /**
+   * What tells each of them apart, 12 hex digits, and how bad it is, from 0 for Unknown to 4 for Low, ascending; null where
+   * there were more than `keptInBaseline`. Without the last digit it may have been as bad as it is now.
+   */
+  findings: z.nullable(z.array(z.string().check(z.regex(/^[0-9a-f]{12}[0-4]?$/)))),
 });
 
 const BaselineFile = z.strictObject({
@@ -106,8 +110,19 @@ function ruleEntry({ id, breaking }: RuleResult, rule: PolicyRule): Baseline['ru
   };
 }
 
-export function hexOf(identity: number): string {
-  return identity.toString(16).padStart(12, '0');
+function hexOf(number: number): string {
+  const { identity, rank } = gradedParts(number);
+  return `${identity.toString(16).padStart(12, '0')}${rank}`;
+}
+
+/** The worst rank of each identity. */
+function knownOf(findings: readonly string[]): ReadonlyMap<number, number> {
+  const known = new Map<number, number>();
+  for (const text of findings) {
+    const identity = Number.parseInt(text.slice(0, 12), 16);
+    known.set(identity, Math.min(known.get(identity) ?? 4, Number(text.slice(12))));
+  }
+  return known;
 }
 
 /** How many findings there are of each severity, worst first, and how many failed rules they stand for. */
@@ -131,8 +146,8 @@ export interface KnownFindings {
   readonly count: number;
   readonly grades: GradeCounts;
   readonly groups: Readonly<Record<string, GradeCounts>>;
-  /** `identityNumber` of each. */
-  readonly identities: ReadonlySet<number>;
+  /** How bad each was, by `identityNumber`; 0 is the worst. */
+  readonly identities: ReadonlyMap<number, number>;
 }
 
 /** What a baseline says of the rules of a policy, if it can be compared at all. */
@@ -178,7 +193,7 @@ export function comparable(
         count: known.count,
         grades: known.grades,
         groups: known.groups ?? {},
-        identities: new Set(known.findings.map((hex) => Number.parseInt(hex, 16))),
+        identities: knownOf(known.findings),
       });
   }
   return { rules, tellsFixed: [...images].sort().join() === baseline.images.join(), notes };

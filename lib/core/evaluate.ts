@@ -385,8 +385,10 @@ function trackingOf(
   mostGroups: number,
 ): Tracking | undefined {
   if (since !== undefined || options.track === 'baseline') {
+    const known = since?.rules.get(rule)?.identities;
     return {
-      known: since?.rules.get(rule)?.identities,
+      known,
+      ranks: known,
       keep: keptInBaseline,
       named: keptFindings,
       mostGroups,

@@ -47,3 +47,12 @@ export class Identities {
     this.#numbers = sorted.slice(0, this.#keep);
   }
 }
+
+/** A finding for a baseline: more severe it is another one. Of 48 bits, and 3 for the rank of its severity. */
+export function graded(identity: number, rank: number): number {
+  return identity * 8 + rank;
+}
+
+export function gradedParts(number: number): { readonly identity: number; readonly rank: number } {
+  return { identity: Math.floor(number / 8), rank: number % 8 };
+}

@@ -11,7 +11,7 @@ import type {
   WaivedFinding,
 } from './evaluation.ts';
 import { fingerprint, groupNumber, identityNumber, releaseFields } from './fingerprint.ts';
-import { Identities, keptIdentities } from './identities.ts';
+import { gradedParts, Identities, keptIdentities } from './identities.ts';
 import { compareFindings, compareValues, copyFinding, shown } from './order.ts';
 import type { PolicyRule, PolicyWaiver } from './policy/parse.ts';
 import type { Excess, Room } from './remedies.ts';
@@ -212,9 +212,9 @@ export class RuleFold {
     return this.#broken().some((of) => {
       const { count, fresh } = of;
       if (fresh === undefined || count - fresh.count <= this.rule.max) return false;
-      const were = 'key' in of ? groups[of.key] : grades;
+      const were = 'key' in of ? groups[this.#lastingKey(of)] : grades;
       const left = fresh.grades.map((n, i) => n - (fresh.own[i] ?? 0));
-      return were === undefined || isWorse(left, were);
+      return were === undefined || fresh.hasRisen || isWorse(left, were);
     });
   }
 
@@ -223,7 +223,7 @@ export class RuleFold {
     const broken = this.#broken();
     const { identities, distinct } = this.#counts();
     const isWhole = distinct <= identities.length;
-    const present = new Set(identities);
+    const present = new Set(identities.map((number) => gradedParts(number).identity));
     const isGone = (identity: number) => !present.has(identity) && !this.#waivedKnown.has(identity);
     const keys = new Set(broken.flatMap((group) => ('key' in group ? [group.key] : [])));
     const { per } = this.rule;
@@ -236,9 +236,9 @@ export class RuleFold {
       new: sum(broken.map((group) => group.fresh?.count ?? 0)),
       isWorse: broken.some((group) => {
         const were = before(group);
-        return were === undefined || isWorse(group.fresh?.grades ?? noGrades, were);
+        return were === undefined || group.fresh?.hasRisen === true || isWorse(group.fresh?.grades ?? noGrades, were);
       }),
-      fixed: isWhole ? [...known].filter(isGone).length : 0,
+      fixed: isWhole ? [...known.keys()].filter(isGone).length : 0,
       findings: fresh.map((finding) => this.#keep(clusterId, finding)),
     };
   }

@@ -1,6 +1,6 @@
 import { noGrades } from './baseline.ts';
 import { identityNumber } from './fingerprint.ts';
-import { Identities } from './identities.ts';
+import { graded, Identities } from './identities.ts';
 import { compareFindings, copyFinding } from './order.ts';
 import type { PolicyRule } from './policy/parse.ts';
 import { Remedies, type Room } from './remedies.ts';
@@ -20,7 +20,9 @@ export interface FollowedGroups {
 /** Which findings there are is noted, for alert memory or a baseline. */
 export interface Tracking {
   /** Identities of the rule's findings that are known already; undefined: none was seen before. */
-  readonly known: ReadonlySet<number> | undefined;
+  readonly known: { has(identity: number): boolean } | undefined;
+  /** How bad those were, for a baseline; 0 is the worst. */
+  readonly ranks?: ReadonlyMap<number, number> | undefined;
   /** How the rule's groups have been followed so far. */
   readonly groups?: FollowedGroups | undefined;
   /** How many groups of the rule are followed one by one at most, each as an alert of its own. */
@@ -63,6 +65,8 @@ interface Fresh {
   readonly grades: number[];
   /** The same of those that are not known. */
   readonly own: number[];
+  /** Whether one that is known is more severe than it was. */
+  hasRisen: boolean;
 }
 
 /** Findings of one rule added up: numbers, and the worst of them. What comes in any order, or by parts, comes to the same. */
@@ -104,9 +108,13 @@ export class Tally {
     if (this.identities !== undefined) {
       if (expired.length > 0) note(group ?? this, expired);
       const identity = identityNumber(this.#rule.on, finding);
-      (group?.identities ?? this.identities).add(identity);
+      const rank = rankOf(finding);
       const fresh = group === undefined ? this.fresh : group.fresh;
-      if (fresh !== undefined) grade(fresh.grades, finding);
+      (group?.identities ?? this.identities).add(fresh === undefined ? identity : graded(identity, rank));
+      if (fresh !== undefined) {
+        grade(fresh.grades, finding);
+        fresh.hasRisen ||= rank < (this.#tracking?.ranks?.get(identity) ?? 0);
+      }
       if (this.#tracking?.known?.has(identity) === false) {
         if (fresh !== undefined) {
           fresh.count++;
@@ -151,7 +159,13 @@ export class Tally {
 
   #newFresh(): Fresh | undefined {
     if (this.#tracking?.isForBaseline !== true) return undefined;
-    return { count: 0, remedies: new Remedies(this.#rule.on, this.#room), grades: [...noGrades], own: [...noGrades] };
+    return {
+      count: 0,
+      remedies: new Remedies(this.#rule.on, this.#room),
+      grades: [...noGrades],
+      own: [...noGrades],
+      hasRisen: false,
+    };
   }
 
   #group(values: readonly (string | number)[]): Group | undefined {
@@ -184,15 +198,21 @@ function note(of: Group | Tally, expired: Iterable<Loan>): void {
   for (const loan of expired) of.expired.add(loan);
 }
 
-function grade(grades: number[], { severity, rules_failed: failed }: Finding): void {
-  const rank = severity === undefined ? 4 : severityRank(severity as FindingSeverity);
+/** 0 is the worst; what has no severity is like Low. */
+function rankOf({ severity }: Finding): number {
+  return severity === undefined ? 4 : severityRank(severity as FindingSeverity);
+}
+
+function grade(grades: number[], finding: Finding): void {
+  const rank = rankOf(finding);
   grades[rank] = (grades[rank] ?? 0) + 1;
-  if (typeof failed === 'number') grades[5] = (grades[5] ?? 0) + failed;
+  if (typeof finding.rules_failed === 'number') grades[5] = (grades[5] ?? 0) + finding.rules_failed;
 }
 
 function mergeFresh(into: Fresh | undefined, other: Fresh | undefined): void {
   if (into === undefined || other === undefined) return;
   into.count += other.count;
+  into.hasRisen ||= other.hasRisen;
   for (const [i, count] of other.grades.entries()) into.grades[i] = (into.grades[i] ?? 0) + count;
   for (const [i, count] of other.own.entries()) into.own[i] = (into.own[i] ?? 0) + count;
   into.remedies.merge(other.remedies);

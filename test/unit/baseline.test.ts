@@ -88,6 +88,32 @@ describe('against a baseline', () => {
     expect(since(few, checks, failing(50)).verdict).toBe('fail');
   });
 
+  test('one that is more severe fails though worse ones are gone, and one that is less severe does not', () => {
+    const all = 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n';
+    const of = (severity: string, n: number, image = 'app') => ({ ...vul(n, image), severity });
+    const were = baseline(all, { vulnerabilities: [of('Low', 1), of('Critical', 2)] });
+    const judged = (...vulnerabilities: ReturnType<typeof of>[]) => since(were, all, { vulnerabilities });
+    expect(judged(of('Critical', 1))).toMatchObject({ verdict: 'fail', rules: [{ since: { new: 0, fixed: 1 } }] });
+    expect(judged(of('Low', 1), of('High', 2)).verdict).toBe('pass');
+    const perImage = 'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n';
+    const groups = baseline(perImage, { vulnerabilities: [of('Low', 1), of('Critical', 2), of('High', 3, 'other')] });
+    const risen = since(groups, perImage, { vulnerabilities: [of('Critical', 1), of('High', 3, 'other')] });
+    expect(risen.verdict).toBe('fail');
+    // What is asked of one image is not made good by another.
+    const narrow = { images: [parseImagePattern('app')], baseline: baseline(all, groupsOf()) };
+    function groupsOf() {
+      return { vulnerabilities: [of('Low', 1), of('Critical', 2, 'other')] };
+    }
+    const findings = { vulnerabilities: [of('Critical', 1), of('Low', 2, 'other')] };
+    expect(evaluate(all, { findings, subject: { digest }, options: narrow }).verdict).toBe('fail');
+  });
+
+  test('a file that does not say how bad each was is compared by all of them', () => {
+    const text = renderBaseline(before).replaceAll(/"([0-9a-f]{12})[0-4]"/g, '"$1"');
+    expect(since(parseBaseline(text, 'b.json'), policy, vuls(1, 2, 3)).verdict).toBe('pass');
+    expect(since(parseBaseline(text, 'b.json'), policy, vuls(1, 2, 4)).verdict).toBe('fail');
+  });
+
   test('a rule on numbers of the cluster counts in full', () => {
     const cluster = "rules:\n  - {id: r, on: cluster, where: 'containers > 3', max: 0}\n";
     const evaluation = since(baseline(cluster, {}), cluster, {});
@@ -255,7 +281,7 @@ describe('a baseline as a file', () => {
   test('is small, sorted, one finding a line, and the same whatever the order of rows', () => {
     const text = renderBaseline(baseline(policy, vuls(3, 1, 2)));
     expect(text).toBe(renderBaseline(baseline(policy, vuls(1, 2, 3))));
-    expect(text.split('\n').filter((line) => /^ +"[0-9a-f]{12}",?$/.test(line))).toHaveLength(3);
+    expect(text.split('\n').filter((line) => /^ +"[0-9a-f]{12}[0-4]",?$/.test(line))).toHaveLength(3);
     expect(parseBaseline(text, 'b.json')).toEqual(baseline(policy, vuls(1, 2, 3)));
     const groups = 'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n';
     const rows = ['b', 'a', 'c'].map((image) => vul(1, image));

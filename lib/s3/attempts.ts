@@ -1,6 +1,7 @@
 import { ObjectError } from '../app/objects.ts';
 import type { Clock } from '../app/ports.ts';
 import { errorWord } from '../core/text.ts';
+import { isAwsOutage, statusOf } from '../http/aws-outage.ts';
 import { backoffMs } from '../http/retry.ts';
 
 export interface Attempts {
@@ -56,22 +57,14 @@ interface SdkError {
   readonly name?: unknown;
   readonly message?: unknown;
   readonly code?: unknown;
-  readonly $metadata?: { readonly httpStatusCode?: number };
-}
-
-export function statusOf(error: unknown): number | undefined {
-  return (error as SdkError).$metadata?.httpStatusCode;
 }
 
 /** By the status and the names alone: a message may quote the answer, or the request with its signature. */
 function failureOf(error: unknown): ObjectError {
   const { name, message, code } = error as SdkError;
-  const status = statusOf(error);
   const word = errorWord(code) ?? errorWord(name) ?? 'error';
   if (message === 'Region is missing') return new ObjectError('refused', 'no region: set AWS_REGION');
   if (name === 'CredentialsProviderError') return new ObjectError('refused', 'no AWS credentials');
-  if (status === 404) return new ObjectError('missing', word);
-  if (status === undefined || status < 300 || status === 429 || status >= 500)
-    return new ObjectError('unreachable', word);
-  return new ObjectError('refused', word);
+  if (statusOf(error) === 404) return new ObjectError('missing', word);
+  return new ObjectError(isAwsOutage(error) ? 'unreachable' : 'refused', word);
 }

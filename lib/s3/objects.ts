@@ -1,6 +1,7 @@
 import { ObjectError, type Objects, type ReadOptions, type StoredObject } from '../app/objects.ts';
 import type { S3Location } from '../core/s3-location.ts';
-import { attempted, clientConfig, type S3Options, statusOf } from './attempts.ts';
+import { statusOf } from '../http/aws-outage.ts';
+import { attempted, clientConfig, type S3Options } from './attempts.ts';
 
 const attempts = { count: 3, baseMs: 500, capMs: 3_000 };
 const defaultTimeouts = { answerMs: 4_000, totalMs: 6_000 };

@@ -1,5 +1,6 @@
 import { InputError, UndeterminedError } from '../core/errors.ts';
 import { errorWord } from '../core/text.ts';
+import { isAwsOutage } from '../http/aws-outage.ts';
 import type { FetchAwsSecret } from './secrets.ts';
 
 /**
@@ -27,7 +28,7 @@ export function awsSecrets(
       text = await (await client)(name);
     } catch (error) {
       const kind = errorWord((error as Error).name) ?? 'error';
-      if (isOutage(error as AwsError))
+      if (isAwsOutage(error))
         throw new UndeterminedError(
           'source-unreachable',
           `aws-sm://${name}: Secrets Manager does not answer (${kind})`,
@@ -39,21 +40,4 @@ export function awsSecrets(
     if (!text) throw new InputError(`aws-sm://${name}: has no text (SecretString)`);
     return text;
   };
-}
-
-/** As the SDK throws it. */
-interface AwsError extends Error {
-  readonly $metadata?: { readonly httpStatusCode?: number };
-  readonly $retryable?: { readonly throttling?: boolean };
-}
-
-/** Whether it says nothing of the secret: no answer, a broken one, or too many calls. Credentials that are missing are another matter. */
-function isOutage({ name, $metadata, $retryable }: AwsError): boolean {
-  const status = $metadata?.httpStatusCode;
-  if ($retryable?.throttling === true || name === 'ThrottlingException' || (status ?? 0) >= 500) return true;
-  return status === undefined && !/Credentials|Region|Token/.test(name) && isOfNetwork(name);
-}
-
-function isOfNetwork(name: string): boolean {
-  return /^(?:TimeoutError|RequestTimeout|NetworkingError|Error|AggregateError|AbortError)$/.test(name);
 }

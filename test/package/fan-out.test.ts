@@ -105,9 +105,6 @@ routes: [{receivers: [chat, soc]}]
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.access.endpoint,
     AWS_REGION: dynamo.access.region,
     PORTCULLIS_STATE: `dynamodb:${await dynamo.createTable()}`,
-    PORTCULLIS_SOURCE_QUEUE_URL: queues.sourcesUrl,
-    PORTCULLIS_RETRY_QUEUE_URL: queues.retriesUrl,
-    PORTCULLIS_DEAD_LETTER_QUEUE_URL: queues.deadLettersUrl,
   };
   const functions = [
     { name: 'scan', queueUrl: queues.sourcesUrl, concurrency: service.scanConcurrency, ...service.sources },

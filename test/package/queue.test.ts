@@ -72,9 +72,6 @@ beforeEach(async () => {
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.access.endpoint,
     AWS_REGION: dynamo.access.region,
     PORTCULLIS_STATE: `dynamodb:${await dynamo.createTable()}`,
-    PORTCULLIS_SOURCE_QUEUE_URL: queues.sourcesUrl,
-    PORTCULLIS_RETRY_QUEUE_URL: queues.retriesUrl,
-    PORTCULLIS_DEAD_LETTER_QUEUE_URL: queues.deadLettersUrl,
   };
 });
 afterEach(async () => {

@@ -23,6 +23,7 @@ export interface QueueRecord {
 
 export interface Queues {
   readonly endpoint: string;
+  /** What a function needs to reach them. */
   readonly env: Readonly<Record<string, string>>;
   readonly sourcesUrl: string;
   readonly deadLettersUrl: string;
@@ -95,6 +96,9 @@ export async function startQueues(): Promise<Queues> {
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      PORTCULLIS_SOURCE_QUEUE_URL: at(sources.queueUrl),
+      PORTCULLIS_RETRY_QUEUE_URL: at(retries.queueUrl),
+      PORTCULLIS_DEAD_LETTER_QUEUE_URL: at(dead.queueUrl),
     },
     sourcesUrl: at(sources.queueUrl),
     deadLettersUrl: at(dead.queueUrl),

@@ -72,10 +72,9 @@ export async function schedule(
     sources: sent.length,
     failed: failed.length,
   });
+  // At once: it is tried again, and the queue knows for five minutes what was asked for.
+  if (failed.length > 0) throw new Error(`schedule: ${failed.length} of ${sent.length} sources could not be asked for`);
   await tellOfDeadLetters(instance, queues, invocation);
-  const [first] = failed;
-  if (first?.status === 'rejected')
-    throw new Error(`schedule: ${failed.length} of ${sent.length} sources could not be asked for`);
   return { sources: sent.length };
 }
 

@@ -87,10 +87,16 @@ function contradiction(evaluation: Evaluation, request: RemoteRequest, nowMs: nu
   const { verdict, rules, reasons, policy, report, evaluatedAtMs } = evaluation;
   if (verdictOf(rules, reasons, request.strict === true) !== verdict)
     return `its verdict, ${verdict}, is not that of its rules and reasons`;
+  const ids = new Set<string>();
   for (const rule of rules) {
-    const odd = oddRule(rule, verdict);
+    const odd = ids.has(rule.id) ? 'is there twice' : oddRule(rule, verdict);
     if (odd !== undefined) return `rule ${terminalText(rule.id, 64)} ${odd}`;
+    ids.add(rule.id);
   }
+  const compares = rules.some(({ since }) => since !== undefined);
+  if (compares && request.baseline === undefined) return 'it compares with a baseline, and was not asked to';
+  if (compares && (evaluation.baseline === undefined || evaluation.baseline === 'none'))
+    return 'it does not say what it compared with';
   if (request.policy !== undefined && policy.name !== request.policy)
     return `it judged by policy ${terminalText(policy.name, 64)}, and not by ${request.policy}`;
   if (Math.abs(nowMs - evaluatedAtMs) > skewMs) return 'its answer is of another time, or a clock is wrong';
@@ -121,12 +127,13 @@ const broken: Readonly<Partial<Record<RuleResult['status'], Enforce>>> = {
 
 /** What in the result of a rule cannot be. */
 function oddRule(rule: RuleResult, verdict: Evaluation['verdict']): string | undefined {
-  const { status, enforce, count, max, per, groups = [], omittedGroups = 0, since } = rule;
+  const { status, enforce, count, max, per, groups = [], omittedGroups = 0, since, findings } = rule;
+  if (findings.length > count) return `names ${findings.length} findings, and has found ${count}`;
   if (status === 'pass' && per === undefined && count > max) return `passes with ${count} found and ${max} allowed`;
   if (status === 'pass' && groups.length + omittedGroups > 0) return 'passes, and names groups that break it';
   const wanted = broken[status] ?? enforce;
   // Of what a baseline knows.
-  const isEased = status === 'observed' && since !== undefined;
+  const isEased = status === 'observed' && since?.new === 0;
   if (wanted !== enforce && !isEased) return `is ${status} with enforce: ${enforce}`;
   if (verdict === 'pass' && status === 'undetermined' && enforce !== 'observe')
     return 'cannot be judged, and the verdict is pass';

@@ -261,6 +261,9 @@ describe.each(ways)('asked by %s', (way, to) => {
     };
     const reason = { kind: 'report-stale', message: 'it is old', rules: [] };
     const rule = (change: object) => edited(passing, (it) => Object.assign(it.rules[0], change));
+    const eased = (since: object) => rule({ status: 'observed', count: 1, since });
+    const previous = ['--baseline', 'previous'];
+    const findings = JSON.parse(failing).rules[0].findings.slice(0, 1);
     const aged = (age: (report: { age_seconds: number }) => number) =>
       edited(passing, ({ report }) => Object.assign(report, { age_seconds: age(report) }));
     const dated = (atMs: number) =>
@@ -285,6 +288,15 @@ describe.each(ways)('asked by %s', (way, to) => {
         'prod-eu',
         rule({ per: ['image'], groups: [{ key: { image: 'a' }, count: 9, waived: 0 }] }),
         /groups that break it/,
+      ],
+      ['prod-eu', eased({ new: 0, fixed: 0, before: 1 }), /compares with a baseline, and was not asked to/],
+      ['prod-eu', eased({ new: 0, fixed: 0, before: 1 }), /does not say what it compared with/, previous],
+      ['prod-eu', eased({ new: 5, fixed: 0, before: 1 }), /no-high is observed with enforce: block/, previous],
+      ['prod-eu', edited(passing, (it) => it.rules.push(it.rules[0])), /rule no-high is there twice/],
+      [
+        'prod-eu',
+        edited(passing, (it) => Object.assign(it.rules[0], { findings })),
+        /names 1 findings, and has found 0/,
       ],
       ['prod-eu', aged((it) => it.age_seconds - 3_600), /the age of the report is not what its times make it/],
       ['prod-eu', dated(worldNowMs + 3_600_000), /by a report of the future/],

@@ -1,5 +1,5 @@
 import type { Alert } from '../core/alerts.ts';
-import { type Announce, type Cause, isOfDigest, type Owed, type OweOptions, owe } from '../core/deliveries.ts';
+import { type Announce, type Cause, causes, isOfDigest, type Owed, type OweOptions, owe } from '../core/deliveries.ts';
 import { DeliveryError, InputError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
@@ -25,7 +25,13 @@ export interface OutboxEdges {
   /** Receivers that forget, and are sent with every run what fires. */
   readonly reposts: ReadonlySet<string>;
   /** Whether an alert of a cluster is routed to a receiver. */
-  readonly wants: (receiver: string, source: string, clusterName: string, alert: Alert, cause: Cause) => boolean;
+  readonly wants: (
+    receiver: string,
+    source: string,
+    clusterName: string,
+    alert: Pick<Alert, 'rule' | 'on' | 'severity'>,
+    cause: Cause,
+  ) => boolean;
   readonly isSilenced: (source: string, clusterName: string, alert: Alert) => boolean;
   readonly options: OutboxOptions;
   /** What passes while a run is under way. */
@@ -106,6 +112,8 @@ export class Outbox {
   readonly #queues = new Map<string, Promise<void>>();
   /** Messages in a row, by receiver, that got no answer or none that says when it may be tried again. */
   readonly #unanswered = new Map<string, number>();
+  /** Sources that a receiver, before them, has been told of before. */
+  readonly #knownBefore = new Set<string>();
   /** What stands as told or stood before the first look, to be told in one message. */
   readonly #digests = new Map<string, Target[]>();
   readonly #errors: unknown[] = [];
@@ -178,6 +186,9 @@ export class Outbox {
   }
 
   async #tellOne(target: Target): Promise<void> {
+    const told = target.followed.state.logs.get(target.receiver)?.value.told;
+    if (told !== undefined && (target.followed.head !== undefined || Object.keys(told).length > 0))
+      this.#knownBefore.add(pairOf(target));
     const claimed = await this.#claim(
       target,
       (owed) => !isForDigest(owed),
@@ -203,7 +214,8 @@ export class Outbox {
         target,
         (owed) =>
           isForDigest(owed) &&
-          (owed.items.some((item) => item.cause === cause) || (why === 'first' && owed.uncalled > 0)),
+          (owed.items.some((item) => item.cause === cause) ||
+            (why === 'first' && (owed.uncalled > 0 || owed.look !== undefined))),
         (owed, before) => {
           // What was sent before is sent again in the message it was in, with what else of it was not written down.
           const attempt = before?.claim ?? before?.owed;
@@ -251,7 +263,7 @@ export class Outbox {
     takes: (owed: Owed) => boolean,
     messageOf: (owed: Owed, before: LogRecord | undefined) => string,
   ): Promise<Claimed | 'digest' | undefined> {
-    const { receiver, source } = target;
+    const { receiver } = target;
     const { store, options } = this.#edges;
     let { followed } = target;
     for (let tries = 0; tries < 10; tries++) {
@@ -262,13 +274,15 @@ export class Outbox {
         this.#owe(target);
         return undefined;
       }
-      const owed = this.#owed(receiver, source, followed, before);
+      const owed = this.#owed({ ...target, followed }, before);
       if (owed === undefined) return undefined;
-      const isQuiet = owed.items.length === 0 && owed.uncalled === 0;
+      // Who was told of others of the source before has lost no memory: that a cluster came to them is no news.
+      const isGreeting = owed.look !== undefined && !this.#knownBefore.has(pairOf(target));
+      const isQuiet = owed.items.length === 0 && owed.uncalled === 0 && !isGreeting;
       if (!isQuiet && !takes(owed)) return 'digest';
       const message = messageOf(owed, before);
       const claim = { id: owed.id, message, untilMs: this.#atMs() + options.claimMs };
-      const value: LogRecord = isQuiet ? owed.log : { ...before, tried: owed.tried, claim };
+      const value: LogRecord = isQuiet ? owed.log : { ...before, ...mayKnowOf(owed), claim };
       const version = await putLog(store, followed.group, receiver, value, record?.version ?? 0, this.#nowMs);
       if (version !== undefined) return isQuiet ? undefined : { ...target, followed, owed, message, before, version };
       // Whoever wrote the log may have written alerts too.
@@ -289,13 +303,14 @@ export class Outbox {
     this.#notTaken.set(group, { source, clusterId: row.clusterId, clusterName: row.clusterName });
   }
 
-  #owed(
-    receiver: string,
-    source: string,
-    { group, row, alerts }: Followed,
-    log: LogRecord | undefined,
-  ): Owed | undefined {
+  #owed({ receiver, source, followed, policy }: Target, log: LogRecord | undefined): Owed | undefined {
     const { announce, reposts, wants, isSilenced, options } = this.#edges;
+    const { group, row, alerts, head } = followed;
+    const hears = (rule: Policy['rules'][number]) =>
+      rule.enforce !== 'observe' &&
+      causes.some((cause) => wants(receiver, source, row.clusterName, { ...rule, rule: rule.id }, cause));
+    const isTold =
+      log?.told === undefined && source !== ourselves && !reposts.has(receiver) && policy.rules.some(hears);
     return owe(
       group,
       receiver,
@@ -306,6 +321,7 @@ export class Outbox {
         announce: source === ourselves ? 'all' : (announce.get(receiver) ?? 'summary'),
         remindMs: options.remindMs,
         isReposted: reposts.has(receiver),
+        look: isTold ? head?.reportId : undefined,
         wants: (alert, cause) => wants(receiver, source, row.clusterName, alert, cause),
         isSilenced: (alert) => isSilenced(source, row.clusterName, alert),
       },
@@ -333,14 +349,14 @@ export class Outbox {
       return;
     }
     result.accepted++;
-    const causes = claims.flatMap(({ owed }) => owed.items.map(({ cause }) => cause));
-    for (const cause of causes) result.told[cause] = (result.told[cause] ?? 0) + 1;
+    const told = claims.flatMap(({ owed }) => owed.items.map(({ cause }) => cause));
+    for (const cause of told) result.told[cause] = (result.told[cause] ?? 0) + 1;
     this.#edges.log('info', 'delivered', {
       receiver,
       id: notice.id,
       about: notice.about,
-      alerts: causes.length,
-      causes: [...new Set(causes)],
+      alerts: told.length,
+      causes: [...new Set(told)],
     });
     for (const claimed of claims) await this.#write(claimed, claimed.owed.log);
   }
@@ -355,11 +371,11 @@ export class Outbox {
     if (this.#nowMs - sinceMs < this.#edges.options.owedForMs) {
       this.#owe(claimed);
       this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
-      const told = before?.told === undefined ? {} : { told: before.told };
       const attempt = { id: owed.id, message, sinceMs, attempts, reason };
       // What it refused for certain it does not know.
-      const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? owed.tried : before?.tried;
-      await this.#write(claimed, { ...told, ...(mayKnow !== undefined && { tried: mayKnow }), owed: attempt });
+      const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(owed) : {};
+      const { claim: _, ...known } = before ?? {};
+      await this.#write(claimed, { ...known, ...mayKnow, owed: attempt });
       return;
     }
     const letter = { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs };
@@ -388,6 +404,15 @@ export class Outbox {
 const mostUnanswered = 3;
 const notTried = `was not tried, since it took none of the ${mostUnanswered} messages before; the next run does`;
 
-function isForDigest({ items, uncalled }: Owed): boolean {
-  return items.length + uncalled > 0 && items.every(isOfDigest);
+function isForDigest({ items, uncalled, look }: Owed): boolean {
+  return look !== undefined || (items.length + uncalled > 0 && items.every(isOfDigest));
+}
+
+/** What the receiver may know once this was sent. */
+function mayKnowOf({ tried, look }: Owed): Pick<LogRecord, 'tried' | 'look'> {
+  return { tried, ...(look !== undefined && { look }) };
+}
+
+function pairOf({ receiver, source }: Pick<Target, 'receiver' | 'source'>): string {
+  return `${receiver}/${source}`;
 }

@@ -117,6 +117,8 @@ async function newsStillSo(
   // What was told by its number only is there as long as so many fire.
   const firing = [...alerts.values()].filter(({ value }) => value.state === 'firing' && value.rule !== '').length;
   const counted = news.length === 0 ? Math.min(standing, firing) : standing;
-  if (left.length === 0 && (news.length > 0 || counted === 0)) return undefined;
+  // That nothing stands is so as long as nothing fires.
+  const isNothing = news.length === 0 && standing === 0 && firing === 0;
+  if (left.length === 0 && (news.length > 0 || counted === 0) && !isNothing) return undefined;
   return { cluster, policy, scannedAtMs, reportId, standing: counted, news: left };
 }

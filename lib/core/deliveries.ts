@@ -26,6 +26,8 @@ export interface Told {
 export interface DeliveryLog {
   readonly told: Readonly<Record<string, Told>>;
   readonly tried?: Readonly<Record<string, Tried>>;
+  /** The first look, while it is not known whether it took the message that nothing stood then. */
+  readonly look?: string;
 }
 
 /**
@@ -77,6 +79,8 @@ export interface Owed {
   readonly items: readonly OwedItem[];
   /** How many alerts stand that it is told the number of. With no items: there is nothing to say, only to write down. */
   readonly uncalled: number;
+  /** The first look, at which nothing stands: to be said where the receiver may believe otherwise. */
+  readonly look?: string;
   readonly log: DeliveryLog;
   /** What it may know as long as it is not known whether it took the message. */
   readonly tried: NonNullable<DeliveryLog['tried']>;
@@ -97,6 +101,11 @@ export interface OweOptions {
   readonly remindMs: Readonly<Record<RuleSeverity, number>>;
   /** It forgets, and is sent with every run what fires. */
   readonly isReposted?: boolean;
+  /**
+   * What the first look is at, by name: a receiver that would hear of it may hear that nothing stands. Absent: it would not, or
+   * there is nothing to tell that by.
+   */
+  readonly look?: string | undefined;
   /** Whether the alert is routed to the receiver, being told for this cause. */
   readonly wants: (alert: Alert, cause: Cause) => boolean;
   /** Whether a silence mutes the alert. It is told as soon as the silence is over. */
@@ -126,6 +135,7 @@ export function owe(
   const uncalled: string[] = [];
   const better: OwedItem[] = [];
   let isNoted = isFirst;
+  let isGreeting = isFirst && options.look !== undefined && !isDoubtful;
   for (const alert of alerts) {
     const { fingerprint } = alert;
     const known = bounded(atMost(log.told?.[fingerprint], nowMs), keep);
@@ -148,6 +158,7 @@ export function owe(
       // Where it is wanted for another cause, that is told when it comes, as a change of what it is now.
       if (!causes.some((other) => other !== cause && options.wants(alert, other))) continue;
       isNoted = true;
+      isGreeting = false;
       const unsaid = before === undefined ? cause : before.unsaid;
       told[fingerprint] = unsaid === undefined ? now : { ...now, unsaid };
       continue;
@@ -171,9 +182,11 @@ export function owe(
   // What is over and gone from memory is forgotten here too.
   if (items.length === 0 && !isNoted) return undefined;
   items.sort(byUrgency);
+  const look = isGreeting && items.length === 0 && uncalled.length === 0 ? (log.look ?? options.look) : undefined;
   const id = messageId([
     cluster,
     receiver,
+    ...(look === undefined ? [] : [look]),
     ...items.map(({ alert, cause, told: before }) => newsOf(alert, cause, before)),
     ...uncalled.sort(),
   ]);
@@ -186,6 +199,7 @@ export function owe(
     id,
     items,
     uncalled: uncalled.length,
+    ...(look !== undefined && { look }),
     log: { told: pick(told, isKept), ...(!isSettled && { tried: stillTried }) },
     tried: keptTried,
   };
@@ -345,6 +359,8 @@ function newsOf(alert: Alert, cause: Cause, told: Told | undefined): string {
     alert.fingerprint,
     cause,
     alert.episode,
+    // Where memory was lost the same is told again, and is other news.
+    alert.sinceMs,
     alert.count,
     alert.severity,
     worstOf(alert),

@@ -262,7 +262,7 @@ describe('a message that was not taken', () => {
       heard.push(world.heard());
     }
     expect(heard).toEqual([['chat: prod new r 1'], [], ['soc: prod new r 1'], []]);
-    const ids = world.receivers.get('soc')?.sent.map(({ id }) => id) ?? [];
+    const ids = world.receivers.get('soc')?.sent.flatMap(({ id, about }) => (about === 'alerts' ? [id] : [])) ?? [];
     expect(ids).toHaveLength(3);
     expect(new Set(ids).size).toBe(1);
   });
@@ -275,7 +275,8 @@ describe('a message that was not taken', () => {
     world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
     for (let i = 1; i < 4; i++) await world.run(startMs + i * hourMs);
     const sent = world.receivers.get('chat')?.sent ?? [];
-    expect(sent.map(({ id }) => id)).toEqual([sent[0]?.id, sent[0]?.id]);
+    expect(sent.map(({ about }) => about)).toEqual(['digest', 'alerts', 'alerts']);
+    expect(sent[2]?.id).toBe(sent[1]?.id);
   });
 
   test('for days goes to the dead letters, and what comes after it is told', async () => {

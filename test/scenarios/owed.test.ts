@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { replayDeadLetters } from '../../lib/app/replay.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
-import { dayMs, hourMs, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';
+import { dayMs, hourMs, type Scripted, type ScriptedReceiver, scripted, startMs, vuls } from '../support/scripted.ts';
 
 const minuteMs = 60_000;
 
@@ -119,7 +119,7 @@ describe('two runs at once', () => {
       summaries.push(await world.run(startedMs + 7 * minuteMs));
       return effect();
     });
-    expect(world.receivers.get('chat')?.sent).toHaveLength(1);
+    expect(world.receivers.get('chat')?.sent.map(({ about }) => about)).toEqual(['digest', 'alerts']);
     expect(world.heard()).toEqual(['chat: prod new r 1']);
     // It does not know whether the first one is alive.
     expect(summaries).toMatchObject([
@@ -326,5 +326,89 @@ describe('a message that was given up', () => {
     expect(await replay(world, 6)).toMatchObject({ delivered: 0, failures: [expect.stringContaining('refuse')] });
     if (soc !== undefined) soc.usual = 'accept';
     expect(await replay(world, 6)).toMatchObject({ delivered: 1 });
+  });
+});
+
+describe('a memory that was lost', () => {
+  /** What the digests of first looks said: of each cluster how many alerts. */
+  const firstLooks = (world: Scripted, receiver = 'chat') =>
+    (world.receivers.get(receiver)?.accepted ?? []).flatMap((notice) =>
+      notice.about === 'digest' && notice.why === 'first'
+        ? [notice.clusters.map(({ cluster, news }) => `${cluster.name} ${news.length}`).join(', ')]
+        : [],
+    );
+
+  test('is never silent, though nothing stands any more', async () => {
+    const world = scripted();
+    await look(world, 0, vuls(1));
+    world.store = createMemoryStore();
+    await look(world, 1, vuls());
+    await look(world, 2, vuls());
+    expect(firstLooks(world)).toEqual(['prod 1', 'prod 0']);
+  });
+
+  test('is told under other ids than the first look was, though the same stands', async () => {
+    const world = scripted();
+    await look(world, 0, vuls(1));
+    world.store = createMemoryStore();
+    await look(world, 1, vuls(1));
+    const ids = world.receivers.get('chat')?.accepted.map(({ id }) => id) ?? [];
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  test('is told also where each alert is told as new, and where they are counted', async () => {
+    const world = scripted({ receivers: { chat: 'all', soc: 'baseline' } });
+    await look(world, 0, vuls());
+    expect([firstLooks(world), firstLooks(world, 'soc')]).toEqual([['prod 0'], ['prod 0']]);
+  });
+
+  test('is told to nobody who would not hear of the cluster, or of what stands there in this way', async () => {
+    const routes = [
+      { when: 'cluster == "other"', receivers: ['others'] },
+      { when: 'transition == "new"', receivers: ['onlyNew'] },
+      { receivers: ['chat'] },
+    ];
+    const world = scripted({ receivers: { chat: 'summary', others: 'summary', onlyNew: 'summary' }, routes });
+    await look(world, 0, vuls(1));
+    expect(['chat', 'others', 'onlyNew'].map((name) => firstLooks(world, name))).toEqual([['prod 1'], [], []]);
+  });
+
+  test('is told of a cluster that cannot be judged as that only', async () => {
+    const policy = `rules:\n  - {id: r, on: vulnerabilities, where: 'package == "q"', max: 0}\n`;
+    const world = scripted({ policy, routes: [{ when: 'rule != ""', receivers: ['chat'] }, { receivers: [] }] });
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs, reported: 3 });
+    expect((await world.run(startMs)).verdicts).toMatchObject({ undetermined: 1 });
+    expect(firstLooks(world)).toEqual([]);
+  });
+
+  test('differs from a cluster that came to others: of that nothing is said as long as nothing stands', async () => {
+    const world = scripted();
+    await look(world, 0, vuls());
+    world.clusters.set('later', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    await look(world, 1, vuls());
+    expect(firstLooks(world)).toEqual(['prod 0']);
+  });
+
+  test('is told again under the same id when it was not taken', async () => {
+    const world = scripted();
+    world.receivers.get('chat')?.script.push('lost', 'refuse');
+    for (const day of [0, 1, 2, 3]) await look(world, day, vuls());
+    const sent = world.receivers.get('chat')?.sent ?? [];
+    expect(sent).toHaveLength(3);
+    expect(firstLooks(world)).toEqual(['prod 0', 'prod 0']);
+  });
+
+  test.each([
+    { since: vuls(), replayed: { delivered: 1, outdated: 0 }, looks: ['prod 0'] },
+    { since: vuls(1), replayed: { delivered: 0, outdated: 1 }, looks: [] },
+  ])('is told from the dead letters as long as it is so (%#)', async ({ since, replayed, looks }) => {
+    const world = scripted();
+    const chat = world.receivers.get('chat') as ScriptedReceiver;
+    chat.usual = 'refuse';
+    for (const hour of [0, 80]) await look(world, hour, vuls());
+    chat.usual = 'accept';
+    await look(world, 81, since);
+    expect(await replayDeadLetters(world.store, world.receivers, [], startMs + 82 * hourMs)).toMatchObject(replayed);
+    expect(firstLooks(world)).toEqual(looks);
   });
 });

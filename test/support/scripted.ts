@@ -237,13 +237,15 @@ function routesOf(routes: NonNullable<ScriptedOptions['routes']>): RouteTable {
   });
 }
 
-/** What a message says, alert by alert. */
+/** What a message says, alert by alert; nothing of clusters of which it says only that nothing stands. */
 export function linesOf(receiver: string, notice: Notice): string[] {
   const line = (cluster: string, news: AlertNews) => `${receiver}: ${lineOf(cluster, news)}`;
   if (notice.about === 'alerts') return notice.news.map((news) => line(notice.cluster.name, news));
   return notice.clusters.flatMap(({ cluster, news, standing }) => {
     const said = news.map((one) => `digest ${notice.why} ${line(cluster.name, one)}`);
-    return said.length > 0 ? said : [`digest ${notice.why} ${receiver}: ${cluster.name} ${standing} uncalled`];
+    return said.length > 0 || standing === 0
+      ? said
+      : [`digest ${notice.why} ${receiver}: ${cluster.name} ${standing} uncalled`];
   });
 }
 

@@ -144,7 +144,12 @@ function expectAllClustersTold(message: SlackMessage, told: DigestNotice): void 
   }
   const others = sectionsOf(message).find((text) => /^\*[\d,]+ (?:more )?clusters?: /.test(text)) ?? '';
   const [title = '', ...rest] = ownWords(others).split('\n');
-  expect(sections.length + sum([title], /^\*([\d,]+) /)).toBe(told.clusters.length);
+  const none = sectionsOf(message).flatMap((text) => ownWords(text).match(/^No alerts in .*$/m) ?? []);
+  const without = (none[0]?.match(/`/g)?.length ?? 0) + sum(none, /, ([\d,]+) more$/);
+  expect(sections.length + sum([title], /^\*([\d,]+) /) + without).toBe(told.clusters.length);
+  expect(without).toBe(
+    told.clusters.filter(({ news, standing }) => news.length + (told.why === 'first' ? standing : 0) === 0).length,
+  );
   expect(rest.filter((line) => !line.startsWith('and ')).length + sum(rest, /^and ([\d,]+) more with /)).toBe(
     sum([title], /^\*([\d,]+) /),
   );

@@ -32,22 +32,32 @@ interface Counted {
 /** What stands in several clusters. @param budget characters of all texts together */
 export function digestContent(told: Told, budget: number): Content {
   const { id, atMs, why } = told;
-  const clusters = worstClustersFirst(told.clusters).map((one) => ({
+  const counted = worstClustersFirst(told.clusters).map((one) => ({
     told: one,
     tally: tallyOf(one.news),
     uncalled: why === 'first' ? one.standing : 0,
   }));
+  const hasAlerts = (one: Counted) => one.tally.alerts + one.uncalled > 0;
+  const clusters = counted.filter(hasAlerts);
+  const without = counted.filter((one) => !hasAlerts(one));
   const tally = sumOf(clusters.map((one) => one.tally));
-  const title = titleOf(why, clusters.length, tally, sumUncalled(clusters));
-  const lead = leadOf(told, tally, clusters);
+  const title = titleOf(why, counted.length, tally, sumUncalled(clusters));
+  const lead = [leadOf(told, tally, clusters), ...withoutAlerts(without)].join('\n');
   const footer = [`notice ${slackCode(id, 70)}`];
   const { texts, accounts } = sectionsWithin(clusters, budget - title.length - lengthOf([lead]) - lengthOf(footer), {
     least: 500,
     section: (cluster, max) => clusterText(cluster, atMs, max),
     others: othersText,
-    account: ({ told: { cluster, news } }) => ({ cluster: cluster.id || cluster.name, total: news.length }),
+    account: ({ told: { cluster, news } }) => accountOf(cluster, news.length),
   });
-  return { title: () => title, headlines: headlines(clusters), sections: [lead, ...texts], footer, accounts };
+  const none = without.map(({ told: { cluster } }) => ({ ...accountOf(cluster, 0), shown: 0, counted: 0 }));
+  return {
+    title: () => title,
+    headlines: headlines(clusters),
+    sections: [lead, ...texts],
+    footer,
+    accounts: [...accounts, ...none],
+  };
 }
 
 function titleOf(why: Told['why'], clusters: number, tally: Tally, uncalled: number): string {
@@ -56,6 +66,10 @@ function titleOf(why: Told['why'], clusters: number, tally: Tally, uncalled: num
   if (why === 'reminder') return `${markOfAll(tally)} Still there: ${plural(alerts, 'alert')} in ${of}`;
   const stand = alerts === 0 ? 'no alerts' : `${plural(alerts, 'alert')} ${alerts === 1 ? 'stands' : 'stand'}`;
   return `${markOfAll(tally)} First look at ${of}: ${stand}`;
+}
+
+function accountOf({ id, name }: ClusterNews['cluster'], total: number) {
+  return { cluster: id || name, total };
 }
 
 /** Never green: who is told of nothing may not be told of all there is. */
@@ -69,12 +83,19 @@ function leadOf({ why, clusters, atMs, source }: Told, tally: Tally, counted: re
     why === 'first'
       ? [
           '*This is the first look at these clusters, or the memory of earlier runs was lost*',
-          clusters.some(({ standing }) => standing > 0)
-            ? 'What stands is counted once, here, as this receiver asks for (`announce: baseline`). From now on only changes are told.'
-            : 'What stands is told once, here, whenever it began. From now on only changes are told.',
+          `${whatStands(clusters, tally)} From now on only changes are told.`,
         ]
       : ['*Told before, and still there*', ...oldest(clusters, tally, atMs)];
   return [...told, capital(inNumbers(counted)), `Source ${slackCode(source, 80)}`].join('\n');
+}
+
+function whatStands(clusters: readonly ClusterNews[], { alerts }: Tally): string {
+  if (clusters.some(({ standing }) => standing > 0))
+    return 'What stands is counted once, here, as this receiver asks for (`announce: baseline`).';
+  const past = 'What was told of these clusters before and is not here is over, or silenced.';
+  return alerts === 0
+    ? `Nothing stands that this receiver is told of. ${past}`
+    : `What stands is told once, here, whenever it began. ${past}`;
 }
 
 function oldest(clusters: readonly ClusterNews[], { alerts }: Tally, atMs: number): readonly string[] {
@@ -102,6 +123,19 @@ function withUncalled(named: string | false, uncalled: number): string {
 
 function sumUncalled(clusters: readonly Counted[]): number {
   return clusters.reduce((sum, { uncalled }) => sum + uncalled, 0);
+}
+
+/** `No alerts in prod-eu, staging and 3 more` */
+function withoutAlerts(clusters: readonly Counted[]): readonly string[] {
+  if (clusters.length === 0) return [];
+  const { lines } = fitLines(
+    clusters,
+    clusters.length,
+    300,
+    (one) => slackCode(clusterOf(one.told), 60),
+    (rest) => `${quantity(rest)} more`,
+  );
+  return [`No alerts in ${lines.join(', ')}`];
 }
 
 /** For the text beside the blocks. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { jsonText } from '../../lib/core/render/escape.ts';
 import { largestResult, renderJson, resultOf } from '../../lib/core/render/json.ts';
 import { bytesWithin } from '../../lib/core/render/json-room.ts';
 import { fields } from '../../lib/core/report.ts';
@@ -85,7 +86,10 @@ test('whatever the texts: valid, faithful, and the same each time', () => {
     fc.property(hostileEvaluation, (told) => {
       const text = renderJson(told);
 
-      expect(JSON.stringify(JSON.parse(text))).toBe(JSON.stringify(resultOf(told)));
+      const whole = resultOf(told);
+      // Texts of 100,000 control characters may have no room; what is left out then is for other tests.
+      if (bytesWithin(jsonText(whole, 2)) <= largestResult)
+        expect(JSON.stringify(JSON.parse(text))).toBe(JSON.stringify(whole));
       expect(text).toBe(renderJson(structuredClone(told)));
       expect(text.endsWith('}\n')).toBe(true);
       expect(workflowCommands(text)).toEqual([]);

@@ -25,8 +25,18 @@ export interface Head {
 export interface LogRecord extends Partial<DeliveryLog> {
   /** A run is at it: no other one sends before this is over. */
   readonly claim?: Attempt & { readonly untilMs: number };
-  /** Since when it has been owed what was sent last, and why it did not take it. */
-  readonly owed?: Attempt & { readonly sinceMs: number; readonly attempts: number; readonly reason: string };
+  readonly owed?: Refused;
+}
+
+/** What was sent last and not taken, and why. */
+export interface Refused extends Attempt {
+  /** Since when it has been owed something. */
+  readonly sinceMs: number;
+  /** Since when it has been owed these very news. */
+  readonly newsSinceMs?: number;
+  /** To deliver these news. */
+  readonly attempts: number;
+  readonly reason: string;
 }
 
 /** What was sent last: news, by its id, in a message, which for a digest is that of several clusters. */
@@ -38,6 +48,7 @@ export interface Attempt {
 export interface Versioned<T> {
   readonly value: T;
   readonly version: number;
+  readonly expiresAtMs?: number;
 }
 
 /** All that is kept of a cluster, each part with the version that a write has to replace. */
@@ -92,6 +103,6 @@ export function putLog(
   return store.put(group, { key: logKey(receiver), value: packed(log) }, over, nowMs);
 }
 
-function versioned<T>({ value, version }: StoredRecord): Versioned<T> {
-  return { value: value as T, version };
+function versioned<T>({ value, version, expiresAtMs }: StoredRecord): Versioned<T> {
+  return { value: value as T, version, ...(expiresAtMs !== undefined && { expiresAtMs }) };
 }

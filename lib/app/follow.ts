@@ -219,6 +219,16 @@ function reviewAtMs(evaluation: Evaluation, policy: Policy, nowMs: number): numb
   return Math.min(...[staleMs, ...turns].filter((ms) => ms > nowMs), Number.MAX_SAFE_INTEGER);
 }
 
+/** As long as a receiver was not told that an alert is over, as where a silence mutes it, it is remembered for so long. */
+const untoldForMs = 400 * 86_400_000;
+
+function isBelievedToFire({ logs }: ClusterState, { fingerprint }: Alert): boolean {
+  return [...logs.values()].some(
+    ({ value: { told, tried } }) =>
+      told?.[fingerprint]?.state === 'firing' || tried?.[fingerprint]?.firing !== undefined,
+  );
+}
+
 async function save(
   store: StateStore,
   group: string,
@@ -230,8 +240,10 @@ async function save(
 ): Promise<boolean> {
   for (const alert of alerts) {
     const known = state.alerts.get(alert.fingerprint);
-    if (known?.value === alert) continue;
-    const expiresAtMs = alert.state === 'over' ? (alert.overMs ?? nowMs) + options.forgetAfterMs : undefined;
+    const isOver = alert.state === 'over';
+    const keptMs = Math.max(options.forgetAfterMs, isOver && isBelievedToFire(state, alert) ? untoldForMs : 0);
+    const expiresAtMs = isOver ? (alert.overMs ?? nowMs) + keptMs : undefined;
+    if (known?.value === alert && known.expiresAtMs === expiresAtMs) continue;
     const record = { key: alertKey(alert.fingerprint), value: alert, expiresAtMs };
     if ((await store.put(group, record, known?.version ?? 0, nowMs)) === undefined) return false;
   }

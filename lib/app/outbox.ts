@@ -275,7 +275,13 @@ export class Outbox {
         return undefined;
       }
       const owed = this.#owed({ ...target, followed }, before);
-      if (owed === undefined) return undefined;
+      if (owed === undefined && before?.owed === undefined) return undefined;
+      if (owed === undefined) {
+        // What it did not take is so no more.
+        const { owed: _, claim: __, ...known } = before ?? {};
+        await putLog(store, followed.group, receiver, known, record?.version ?? 0, this.#nowMs);
+        return undefined;
+      }
       // Who was told of others of the source before has lost no memory: that a cluster came to them is no news.
       const isGreeting = owed.look !== undefined && !this.#knownBefore.has(pairOf(target));
       const isQuiet = owed.items.length === 0 && owed.uncalled === 0 && !isGreeting;
@@ -364,21 +370,22 @@ export class Outbox {
   async #stillOwed(claimed: Claimed, notice: Notice, error: DeliveryError | InputError): Promise<void> {
     const { before, receiver, owed, message } = claimed;
     const reason = error.message;
+    const sinceMs = before?.owed?.sinceMs ?? this.#nowMs;
     // Other news than it did not take before is given as much time.
-    const known = before?.owed?.id === owed.id ? before.owed : undefined;
-    const sinceMs = known?.sinceMs ?? this.#nowMs;
-    const attempts = (known?.attempts ?? 0) + 1;
-    if (this.#nowMs - sinceMs < this.#edges.options.owedForMs) {
+    const same = before?.owed?.id === owed.id ? before.owed : undefined;
+    const newsSinceMs = same === undefined ? this.#nowMs : (same.newsSinceMs ?? same.sinceMs);
+    const attempts = (same?.attempts ?? 0) + 1;
+    if (this.#nowMs - newsSinceMs < this.#edges.options.owedForMs) {
       this.#owe(claimed);
       this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
-      const attempt = { id: owed.id, message, sinceMs, attempts, reason };
+      const attempt = { id: owed.id, message, sinceMs, newsSinceMs, attempts, reason };
       // What it refused for certain it does not know.
       const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(owed) : {};
       const { claim: _, ...known } = before ?? {};
       await this.#write(claimed, { ...known, ...mayKnow, owed: attempt });
       return;
     }
-    const letter = { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs };
+    const letter = { receiver, notice, sinceMs: newsSinceMs, attempts, reason, atMs: this.#nowMs };
     await this.#edges.store.put(
       deadLetters,
       { key: `${receiver}/${notice.id}`, value: packed(letter) },

@@ -144,7 +144,7 @@ export function owe(
     if (maybe !== undefined) tried[fingerprint] = maybe;
     if (known !== log.told?.[fingerprint]) isNoted = true;
     if (options.isSilenced(alert)) continue;
-    const before = believed(alert, known, maybe);
+    const before = fewest(alert, believed(alert, known, maybe), maybe);
     const cause = causeOf(alert, before, isFirst, options, nowMs);
     if (cause === undefined) {
       if (!isDoubtful && isBetter(alert, before) && options.wants(alert, 'better'))
@@ -236,6 +236,13 @@ function believed(alert: Alert, known: Told | undefined, tried: Tried | undefine
   const maybe = tried?.[opposite];
   if (maybe === undefined || known?.state === opposite) return known;
   return { state: opposite, ...maybe, identities: [], distinct: 0, repeats: 0 };
+}
+
+/** Told that there are fewer findings than before, it may know that or not: by the lower number nothing is better or worse. */
+function fewest(alert: Alert, known: Told | undefined, tried: Tried | undefined): Told | undefined {
+  const maybe = tried?.firing;
+  if (known?.state !== 'firing' || maybe === undefined || maybe.episode !== known.episode) return known;
+  return alert.count > maybe.count && maybe.count < known.count ? { ...known, count: maybe.count } : known;
 }
 
 function causeOf(

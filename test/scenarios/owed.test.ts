@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { replayDeadLetters } from '../../lib/app/replay.ts';
+import { addSilence } from '../../lib/app/silences.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
+import type { Alert } from '../../lib/core/alerts.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
 import { dayMs, hourMs, type Scripted, type ScriptedReceiver, scripted, startMs, vuls } from '../support/scripted.ts';
 
@@ -411,4 +413,58 @@ describe('a memory that was lost', () => {
     expect(await replayDeadLetters(world.store, world.receivers, [], startMs + 82 * hourMs)).toMatchObject(replayed);
     expect(firstLooks(world)).toEqual(looks);
   });
+});
+
+test('that an alert is over is told though a silence muted that for longer than what is over is remembered', async () => {
+  const world = scripted({ options: { forgetAfterMs: 5 * dayMs } });
+  await look(world, 0, vuls());
+  expect(await look(world, 1, vuls(1))).toEqual(['chat: prod new r 1']);
+  const silence = { where: 'cluster == "prod"', comment: 'quiet', untilMs: startMs + 40 * dayMs };
+  await addSilence(world.store, { ...silence, author: 'ops' }, startMs + 2 * hourMs);
+  const heard: string[] = [];
+  for (let day = 1; day <= 42; day++) heard.push(...(await look(world, 24 * day, vuls())));
+  expect(heard.filter((line) => line.includes(' r '))).toEqual(['chat: prod resolved r 1']);
+  // Once it is told, it is forgotten like any other.
+  await look(world, 24 * 60, vuls(2));
+  await look(world, 24 * 61, vuls(2));
+  const alerts = await world.store.load('cluster/prod/id-prod', 'alert/', startMs + 61 * dayMs);
+  expect(alerts.map(({ value }) => (value as Alert).episode)).toEqual([1]);
+});
+
+test('by a lower number that may have arrived, more than that is worse', async () => {
+  const policy = 'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n';
+  const vulsOf = (image: string, ...numbers: number[]) => vuls(...numbers).map((one) => ({ ...one, image }));
+  const world = scripted({ policy });
+  await look(world, 0, [...vulsOf('a', 1, 2, 3, 4, 5), ...vulsOf('b', 1)]);
+  world.receivers.get('chat')?.script.push('lost');
+  await look(world, 1, [...vulsOf('a', 1, 2), ...vulsOf('b', 1, 2)]);
+  // The message that may have arrived said that of a there are 2.
+  expect(await look(world, 2, [...vulsOf('a', 1, 2, 3), ...vulsOf('b', 1, 2)])).toEqual([
+    'chat: prod worse r(a) 3',
+    'chat: prod worse r(b) 2',
+  ]);
+  expect(await look(world, 3, [...vulsOf('a', 1, 2, 3), ...vulsOf('b', 1, 2)])).toEqual([]);
+});
+
+test('since when something is owed does not begin anew with other news, and ends where nothing is owed any more', async () => {
+  const world = scripted();
+  await look(world, 0, vuls());
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  // It is certain that nothing arrived.
+  chat.usual = 'unknown';
+  const since = async (hour: number, ...numbers: number[]) => {
+    const nowMs = startMs + hour * hourMs;
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(...numbers) }, scannedAtMs: nowMs });
+    const { owedSinceMs } = await world.run(nowMs);
+    return owedSinceMs === undefined ? undefined : (owedSinceMs - startMs) / hourMs;
+  };
+  expect([await since(1, 1), await since(2, 1, 2), await since(3, 1, 2, 3)]).toEqual([1, 1, 1]);
+  // All of it is over before it could be told.
+  expect([await since(4), await since(5, 4)]).toEqual([undefined, 5]);
+  // Each is given as long as is set: the newest is a dead letter no sooner.
+  expect([await since(70, 4, 5), await since(79, 4, 5)]).toEqual([5, 5]);
+  expect(await world.store.load('dead-letters', '', startMs)).toEqual([]);
+  // Then that is owed.
+  expect(await since(143, 4, 5)).toBe(143);
+  expect(await world.store.load('dead-letters', '', startMs)).toHaveLength(1);
 });

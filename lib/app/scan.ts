@@ -10,7 +10,7 @@ import { tellDeadLetters } from './dead-letters.ts';
 import { type Followed, type FollowOptions, follow, followEvaluation } from './follow.ts';
 import { type Judge, undetermined } from './judge.ts';
 import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
-import { type KnownCluster, knownClusters, rememberClusters, successorOf } from './known-clusters.ts';
+import { type KnownCluster, knownClusters, rememberClusters } from './known-clusters.ts';
 import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } from './left-out.ts';
 import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
 import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
@@ -269,13 +269,18 @@ class Run {
       const wanted = clusters.filter(isOurs);
       if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
       const settledMs = this.#edges.options.owedForMs + 86_400_000;
-      const { all, gone } = await rememberClusters(store, source.name, wanted, before, settledMs, this.#nowMs);
-      for (const known of gone) {
-        const { clusterId, clusterName } = known;
-        if (!isOurs(known) || successorOf(known, all) !== undefined) {
-          await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined });
-          continue;
-        }
+      const { absent, leftOut } = await rememberClusters(
+        store,
+        source.name,
+        wanted,
+        before,
+        isOurs,
+        settledMs,
+        this.#nowMs,
+      );
+      for (const { clusterId, clusterName } of leftOut)
+        await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined });
+      for (const { clusterId, clusterName } of absent) {
         const message = `cluster ${clusterName} was in the report list of source ${source.name} and is not any more; if that is meant, leave it out: put ${clusterId} in clusters.exclude`;
         this.#looked(
           source,
@@ -289,7 +294,7 @@ class Run {
       }
       for (const name of source.expect) {
         const isThere =
-          wanted.some((row) => row.clusterName === name) || gone.some((known) => known.clusterName === name);
+          wanted.some((row) => row.clusterName === name) || absent.some((known) => known.clusterName === name);
         const message = `cluster ${name} is expected in source ${source.name}, and no report list names it`;
         const row = { clusterId: expectedId(name), clusterName: name, scannedAtMs: undefined };
         const followed = await this.#absent(source, row, isThere ? [] : [{ kind: 'cluster-absent', message }], judge);

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { knownClusters, rememberClusters, successorOf } from '../../lib/app/known-clusters.ts';
+import { knownClusters, rememberClusters } from '../../lib/app/known-clusters.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
 
 const dayMs = 86_400_000;
 const store = createMemoryStore();
 
 /** Days at which a list was read, and what is absent by then: gone, and without a successor. */
-function watcher(source: string) {
+function watcher(source: string, isWatched = (_: { clusterId: string }) => true) {
   return async (day: number, ...ids: readonly string[]) => {
     const nowMs = day * dayMs;
     const listed = ids.map((clusterId) => ({
@@ -17,12 +17,9 @@ function watcher(source: string) {
       scannedAtMs: undefined,
     }));
     const before = await knownClusters(store, source, nowMs);
-    const { all, gone } = await rememberClusters(store, source, listed, before, 4 * dayMs, nowMs);
-    const name = (one: { clusterId: string }) => one.clusterId;
-    return {
-      absent: gone.filter((one) => successorOf(one, all) === undefined).map(name),
-      settled: gone.filter((one) => successorOf(one, all) !== undefined).map(name),
-    };
+    const told = await rememberClusters(store, source, listed, before, isWatched, 4 * dayMs, nowMs);
+    const names = (of: typeof told.absent) => of.map(({ clusterId }) => clusterId).sort();
+    return { absent: names(told.absent), settled: names(told.leftOut) };
   };
 }
 
@@ -53,4 +50,39 @@ test('of two of one name that were there for long the one that is gone is absent
   expect((await look(30, 'prod#b')).absent).toEqual(['prod#a']);
   expect((await look(31, 'prod#a')).absent).toEqual(['prod#b']);
   expect((await look(32, 'prod#a', 'prod#b')).absent).toEqual([]);
+});
+
+test('those that are left out are forgotten when that was told', async () => {
+  let isWatched = true;
+  const look = watcher('excluded', ({ clusterId }) => isWatched || clusterId !== 'old');
+  const known = async (day: number) =>
+    (await knownClusters(store, 'excluded', day * dayMs)).map((one) => one.clusterId);
+  await look(1, 'old', 'prod');
+  expect((await look(2, 'prod')).absent).toEqual(['old']);
+  // However long it was gone.
+  isWatched = false;
+  await look(90, 'prod');
+  expect(await known(90)).toEqual(['old', 'prod']);
+  isWatched = true;
+  expect((await look(91, 'prod')).absent).toEqual(['old']);
+  isWatched = false;
+  await look(92, 'prod');
+  await look(96, 'prod');
+  expect(await known(96)).toEqual(['old', 'prod']);
+  await look(97, 'prod');
+  expect(await known(97)).toEqual(['prod']);
+});
+
+test('thousands that come and go, each under a name of its own, have room', async () => {
+  const look = watcher('ephemeral');
+  const names = (from: number) => Array.from({ length: 600 }, (_, i) => `preview-${from + i}-of-a-branch-with-a-name`);
+  for (let day = 1; day <= 12; day++) await look(day, ...names(day * 1000), 'prod');
+  const known = await knownClusters(store, 'ephemeral', 12 * dayMs);
+  const gone = known.filter(({ goneMs }) => goneMs !== undefined);
+  const followed = gone.filter(({ outMs }) => outMs === undefined);
+  // Of those that are gone the ones that were there last.
+  expect(followed.length).toBe(1000);
+  expect(Math.min(...followed.map(({ goneMs = 0 }) => goneMs / dayMs))).toBe(11);
+  expect(gone.length).toBeLessThanOrEqual(1000 + 5 * 600);
+  expect(known.filter(({ goneMs }) => goneMs === undefined).length).toBe(601);
 });

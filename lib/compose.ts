@@ -347,7 +347,7 @@ function isLasting(config: Config, env: World['env']): boolean {
   return stateOf(config, env) !== 'memory:';
 }
 
-const forgotten = { unusable: 'state memory: is lost when the gate ends' };
+const forgotten = { unusable: 'state memory: is lost when the gate ends', isForgetful: true } as const;
 
 /** What is there, with all that is written kept aside: a dry run remembers nothing. */
 async function readOnly(store: StateStore): Promise<StateStore> {

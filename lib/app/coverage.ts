@@ -37,7 +37,11 @@ export async function coverageDoubt(
     return doubt && { reason: doubt };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    const message = `whether the report looked as far as the one before is not known: ${error.message}`;
-    return { note: { message } };
+    return { note: coverageUnknown(error.message) };
   }
+}
+
+/** @param why the state cannot be read */
+export function coverageUnknown(why: string): Note {
+  return { message: `whether the report looked as far as the one before is not known: ${why}` };
 }

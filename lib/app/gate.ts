@@ -10,7 +10,7 @@ import type { ClusterListing, ClusterRow } from '../core/report.ts';
 import { anyAge, doubtedFor, retime } from '../core/retime.ts';
 import { hint } from '../core/suggest.ts';
 import { bypassed } from './bypasses.ts';
-import { coverageDoubt } from './coverage.ts';
+import { coverageDoubt, coverageUnknown } from './coverage.ts';
 import { judgeCluster, undetermined } from './judge.ts';
 import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
 import { undeterminedBy } from './out-of-time.ts';
@@ -45,8 +45,8 @@ export interface GateEdges {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
   readonly shared: Shared;
-  /** Undefined: the state cannot be used, for this reason. */
-  readonly store: StateStore | { readonly unusable: string };
+  /** Or why the state cannot be used; `isForgetful`: it is meant to be lost. */
+  readonly store: StateStore | { readonly unusable: string; readonly isForgetful?: true };
   /** How long what HSS said a moment ago, or that it said nothing, is as good as asking it once more. */
   readonly freshMs: number;
   readonly coverage: CoverageOptions;
@@ -275,7 +275,10 @@ async function covered(
   { source, row }: Pick<Found, 'source' | 'row'>,
   { nowMs, request, edges: { store, coverage } }: Judging,
 ): Promise<Evaluation> {
-  if ('unusable' in store) return evaluation;
+  if ('unusable' in store) {
+    if (store.isForgetful === true) return evaluation;
+    return { ...evaluation, notes: [coverageUnknown(store.unusable), ...evaluation.notes] };
+  }
   const doubt = await coverageDoubt(store, source.name, row, evaluation, coverage, nowMs);
   if (doubt === undefined) return evaluation;
   if ('note' in doubt) return { ...evaluation, notes: [doubt.note, ...evaluation.notes] };

@@ -430,7 +430,10 @@ describe('a state that cannot be used', () => {
     const text = await readFile(world.configFile, 'utf8');
     await writeFile(world.configFile, text.replace('sqlite:state.db', 'sqlite:production.yaml/state.db'));
     const app = await open();
-    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+    const { verdict, notes } = await app.gate({ cluster: 'prod-eu' }, worldNowMs);
+    expect(verdict).toBe('pass');
+    // It is said what nobody can know then.
+    expect(notes).toEqual([{ message: expect.stringMatching(/^whether the report looked as far .*state\.db/) }]);
     await expect(app.gate({ cluster: 'prod-eu', baseline: 'previous' }, worldNowMs)).rejects.toThrow(/need it/);
     await expect(app.gate({ cluster: 'prod-eu', writePrevious: true }, worldNowMs)).rejects.toThrow(/need it/);
     const stale = { cluster: 'prod-eu', maxReportAgeMs: 1, letUndetermined: true };
@@ -441,7 +444,7 @@ describe('a state that cannot be used', () => {
 describe('a state in memory', () => {
   test('gives a verdict, and remembers nothing that somebody has to find later', async () => {
     const app = await open({ env: { PORTCULLIS_STATE: 'memory:' } });
-    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+    expect(await app.gate({ cluster: 'prod-eu' }, worldNowMs)).toMatchObject({ verdict: 'pass', notes: [] });
     await expect(app.gate({ cluster: 'prod-eu', baseline: 'previous' }, worldNowMs)).rejects.toThrow(/memory: is lost/);
     const stale = { cluster: 'prod-eu', maxReportAgeMs: 1, letUndetermined: true };
     await expect(app.gate(stale, worldNowMs)).rejects.toThrow(/memory: is lost .* letting an undetermined/);

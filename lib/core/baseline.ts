@@ -20,6 +20,8 @@ const BaselineRule = z.strictObject({
   count: z.int().check(z.minimum(0)),
   /** How bad they are. */
   grades: Grades,
+  /** Of baseline checks: how many failed rules each has, by its 12 hex digits. Absent in older files: only the sum is known. */
+  failed: z.optional(z.record(z.string().check(z.regex(/^[0-9a-f]{12}$/)), z.int().check(z.minimum(0)))),
   /** Of a rule with `per`: those over the threshold, by their values but for versions as JSON; the worst version of each. */
   groups: z.optional(z.record(z.string(), Grades)),
   /**
@@ -93,12 +95,15 @@ export function baselineOf(
 }
 
 function ruleEntry({ id, breaking }: RuleResult, rule: PolicyRule): Baseline['rules'][number] {
-  const { count = 0, identities = [], distinct = 0, grades = noGrades, groups } = breaking ?? {};
+  const { count = 0, identities = [], distinct = 0, grades = noGrades, failed, groups } = breaking ?? {};
   return {
     id,
     definition: definitionOf(rule),
     count,
     grades: [...grades],
+    ...(failed !== undefined && {
+      failed: Object.fromEntries(failed.map(([identity, count]) => [identityHex(identity), count])),
+    }),
     ...(groups !== undefined && {
       groups: Object.fromEntries(
         Object.entries(groups)
@@ -112,7 +117,11 @@ function ruleEntry({ id, breaking }: RuleResult, rule: PolicyRule): Baseline['ru
 
 function hexOf(number: number): string {
   const { identity, rank } = gradedParts(number);
-  return `${identity.toString(16).padStart(12, '0')}${rank}`;
+  return `${identityHex(identity)}${rank}`;
+}
+
+function identityHex(identity: number): string {
+  return identity.toString(16).padStart(12, '0');
 }
 
 /** The worst rank of each identity. */
@@ -145,6 +154,8 @@ export function isWorse(now: GradeCounts, before: GradeCounts): boolean {
 export interface KnownFindings {
   readonly count: number;
   readonly grades: GradeCounts;
+  /** Failed rules of each baseline check, by `identityNumber`; empty: not known. */
+  readonly failed: ReadonlyMap<number, number>;
   readonly groups: Readonly<Record<string, GradeCounts>>;
   /** How bad each was, by `identityNumber`; 0 is the worst. */
   readonly identities: ReadonlyMap<number, number>;
@@ -192,6 +203,9 @@ export function comparable(
       rules.set(rule.id, {
         count: known.count,
         grades: known.grades,
+        failed: new Map(
+          Object.entries(known.failed ?? {}).map(([identity, count]) => [Number.parseInt(identity, 16), count]),
+        ),
         groups: known.groups ?? {},
         identities: knownOf(known.findings),
       });

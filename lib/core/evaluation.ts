@@ -129,6 +129,8 @@ export interface RuleResult {
   /** For a baseline, when the evaluation was asked to `track`: the findings that the rule counts, of all groups. */
   readonly breaking?: Pick<Violation, 'count' | 'identities' | 'distinct'> & {
     readonly grades: readonly number[];
+    /** Failed rules of each baseline check, by `identityNumber`. */
+    readonly failed?: readonly (readonly [number, number])[];
     readonly groups?: Readonly<Record<string, readonly number[]>>;
   };
   /** Against a baseline, where the rule can be compared. `findings` are then those that are new. */

@@ -208,18 +208,18 @@ export class RuleFold {
   }
 
   /** Whether it is worse than what is known also when all is gone that is not known. */
-  staysWorse({ grades, groups }: KnownFindings): boolean {
+  staysWorse({ grades, groups, failed }: KnownFindings): boolean {
     return this.#broken().some((of) => {
       const { count, fresh } = of;
       if (fresh === undefined || count - fresh.count <= this.rule.max) return false;
       const were = 'key' in of ? groups[this.#lastingKey(of)] : grades;
       const left = fresh.grades.map((n, i) => n - (fresh.own[i] ?? 0));
-      return were === undefined || fresh.hasRisen || isWorse(left, were);
+      return were === undefined || fresh.hasRisen || failsMore(fresh.failed, failed) || isWorse(left, were);
     });
   }
 
   /** What the rule counts, against what is known; the worst of what is not. */
-  compare(clusterId: string, { grades, groups, identities: known }: KnownFindings): Comparison {
+  compare(clusterId: string, { grades, groups, failed, identities: known }: KnownFindings): Comparison {
     const broken = this.#broken();
     const { identities, distinct } = this.#counts();
     const isWhole = distinct <= identities.length;
@@ -236,7 +236,8 @@ export class RuleFold {
       new: sum(broken.map((group) => group.fresh?.count ?? 0)),
       isWorse: broken.some((group) => {
         const were = before(group);
-        return were === undefined || group.fresh?.hasRisen === true || isWorse(group.fresh?.grades ?? noGrades, were);
+        const { hasRisen = false, grades: are = noGrades, failed: fail = new Map() } = group.fresh ?? {};
+        return were === undefined || hasRisen || failsMore(fail, failed) || isWorse(are, were);
       }),
       fixed: isWhole ? [...known.keys()].filter(isGone).length : 0,
       findings: fresh.map((finding) => this.#keep(clusterId, finding)),
@@ -247,12 +248,15 @@ export class RuleFold {
   #counts(): NonNullable<RuleResult['breaking']> {
     const { per } = this.rule;
     const { count, identities, fresh } = this.#counted;
-    if (per === undefined) return { count, ...resultOf(identities), grades: fresh?.grades ?? noGrades };
+    if (per === undefined)
+      return { count, ...resultOf(identities), grades: fresh?.grades ?? noGrades, ...failedOf(fresh?.failed) };
     const all = new Identities(this.#tracking?.keep);
     const grades = [...noGrades];
+    const failed = new Map<number, number>();
     for (const group of this.#counted.groups.values()) {
       if (group.identities !== undefined) all.merge(group.identities);
       for (const [i, one] of (group.fresh?.grades ?? []).entries()) grades[i] = (grades[i] ?? 0) + one;
+      for (const [identity, n] of group.fresh?.failed ?? []) failed.set(identity, (failed.get(identity) ?? 0) + n);
     }
     const groups: Record<string, GradeCounts> = {};
     for (const group of this.#brokenGroups()) {
@@ -260,7 +264,7 @@ export class RuleFold {
       const of = group.fresh?.grades ?? noGrades;
       if (isWorse(of, groups[key] ?? noGrades)) groups[key] = of;
     }
-    return { count, ...all.result(), grades, groups };
+    return { count, ...all.result(), grades, ...failedOf(failed), groups };
   }
 
   /** Of its versions an image is as bad as the worst, so that the next one is compared with that. */
@@ -367,6 +371,17 @@ export class RuleFold {
   #keep(clusterId: string, finding: Finding): KeptFinding {
     return { fingerprint: fingerprint(clusterId, this.rule.id, this.rule.on, finding), fields: finding };
   }
+}
+
+/** Whether a known baseline check has more failed rules than it had, whatever became of others. */
+function failsMore(now: ReadonlyMap<number, number>, before: ReadonlyMap<number, number>): boolean {
+  return [...before].some(([identity, count]) => (now.get(identity) ?? 0) > count);
+}
+
+function failedOf(
+  failed: ReadonlyMap<number, number> = new Map(),
+): Pick<NonNullable<RuleResult['breaking']>, 'failed'> {
+  return failed.size > 0 ? { failed: [...failed].sort(([a], [b]) => a - b) } : {};
 }
 
 /** What became of a rule since a baseline. */

@@ -67,6 +67,8 @@ interface Fresh {
   readonly own: number[];
   /** Whether one that is known is more severe than it was. */
   hasRisen: boolean;
+  /** How many failed rules each baseline check stands for, by `identityNumber`. */
+  readonly failed: Map<number, number>;
 }
 
 /** Findings of one rule added up: numbers, and the worst of them. What comes in any order, or by parts, comes to the same. */
@@ -114,6 +116,7 @@ export class Tally {
       if (fresh !== undefined) {
         grade(fresh.grades, finding);
         fresh.hasRisen ||= rank < (this.#tracking?.ranks?.get(identity) ?? 0);
+        if (typeof finding.rules_failed === 'number') addTo(fresh.failed, identity, finding.rules_failed);
       }
       if (this.#tracking?.known?.has(identity) === false) {
         if (fresh !== undefined) {
@@ -165,6 +168,7 @@ export class Tally {
       grades: [...noGrades],
       own: [...noGrades],
       hasRisen: false,
+      failed: new Map(),
     };
   }
 
@@ -215,7 +219,12 @@ function mergeFresh(into: Fresh | undefined, other: Fresh | undefined): void {
   into.hasRisen ||= other.hasRisen;
   for (const [i, count] of other.grades.entries()) into.grades[i] = (into.grades[i] ?? 0) + count;
   for (const [i, count] of other.own.entries()) into.own[i] = (into.own[i] ?? 0) + count;
+  for (const [identity, count] of other.failed) addTo(into.failed, identity, count);
   into.remedies.merge(other.remedies);
+}
+
+function addTo(counts: Map<number, number>, key: number, count: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + count);
 }
 
 function same(finding: Finding): Finding {

@@ -88,6 +88,29 @@ describe('against a baseline', () => {
     expect(since(few, checks, failing(50)).verdict).toBe('fail');
   });
 
+  test.each(['', ', per: [standard]'])('a check that fails more fails, though another one fails less%s', (per) => {
+    const checks = `rules:\n  - {id: r, on: baseline_checks, max: 0${per}}\n`;
+    const failing = (...failed: number[]) => ({
+      baseline_checks: failed.map((rules_failed, n) => ({
+        severity: 'High',
+        check: `c${n}`,
+        check_type: 't',
+        standard: 's',
+        rules_failed,
+      })),
+    });
+    const were = baseline(checks, failing(3, 50));
+    expect(since(were, checks, failing(3, 40)).verdict).toBe('pass');
+    expect(since(were, checks, failing(4, 40))).toMatchObject({ verdict: 'fail', rules: [{ since: { new: 0 } }] });
+    // Of an older file only the sum is known.
+    const older = { ...were, rules: were.rules.map(({ failed: _, ...rule }) => rule) };
+    expect(since(older, checks, failing(4, 40)).verdict).toBe('pass');
+    expect(since(older, checks, failing(4, 50)).verdict).toBe('fail');
+    // As it is written and read.
+    const read = parseBaseline(renderBaseline(were), 'b.json');
+    expect(since(read, checks, failing(4, 40)).verdict).toBe('fail');
+  });
+
   test('one that is more severe fails though worse ones are gone, and one that is less severe does not', () => {
     const all = 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n';
     const of = (severity: string, n: number, image = 'app') => ({ ...vul(n, image), severity });

@@ -6,7 +6,16 @@ import { groupNumber } from '../core/fingerprint.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import type { ClusterRow } from '../core/report.ts';
 import { anyAge, retime, staleness as stalenessOf } from '../core/retime.ts';
-import { alertKey, type ClusterState, clusterGroup, type Head, headKey, loadCluster } from './cluster-state.ts';
+import {
+  alertKey,
+  type ClusterState,
+  clusterGroup,
+  type Head,
+  headKey,
+  isBelievedToFire,
+  loadCluster,
+  untoldForMs,
+} from './cluster-state.ts';
 import { coverageBefore } from './coverage.ts';
 import { type Judge, judgeCluster, undetermined } from './judge.ts';
 import type { ReportSource } from './ports.ts';
@@ -219,16 +228,6 @@ function reviewAtMs(evaluation: Evaluation, policy: Policy, nowMs: number): numb
   return Math.min(...[staleMs, ...turns].filter((ms) => ms > nowMs), Number.MAX_SAFE_INTEGER);
 }
 
-/** As long as a receiver was not told that an alert is over, as where a silence mutes it, it is remembered for so long. */
-const untoldForMs = 400 * 86_400_000;
-
-function isBelievedToFire({ logs }: ClusterState, { fingerprint }: Alert): boolean {
-  return [...logs.values()].some(
-    ({ value: { told, tried } }) =>
-      told?.[fingerprint]?.state === 'firing' || tried?.[fingerprint]?.firing !== undefined,
-  );
-}
-
 async function save(
   store: StateStore,
   group: string,
@@ -241,7 +240,10 @@ async function save(
   for (const alert of alerts) {
     const known = state.alerts.get(alert.fingerprint);
     const isOver = alert.state === 'over';
-    const keptMs = Math.max(options.forgetAfterMs, isOver && isBelievedToFire(state, alert) ? untoldForMs : 0);
+    const keptMs = Math.max(
+      options.forgetAfterMs,
+      isOver && isBelievedToFire(state, alert.fingerprint) ? untoldForMs : 0,
+    );
     const expiresAtMs = isOver ? (alert.overMs ?? nowMs) + keptMs : undefined;
     if (known?.value === alert && known.expiresAtMs === expiresAtMs) continue;
     const record = { key: alertKey(alert.fingerprint), value: alert, expiresAtMs };

@@ -1,4 +1,5 @@
 import type { ClusterRow } from '../core/report.ts';
+import { clusterGroup, isUnheard, untoldForMs } from './cluster-state.ts';
 import { type Packed, packed, unpacked } from './packed.ts';
 import { type StateStore, StoreError } from './state.ts';
 
@@ -39,7 +40,8 @@ async function load(store: StateStore, source: string, nowMs: number) {
  * Remember the clusters of a source.
  * @param before what was remembered before the list was asked for: what another run has added since is not gone
  * @param isWatched whether the config asks for it
- * @param settledMs so long after it got a successor, or was left out, one that is gone is remembered
+ * @param settledMs so long at least after it got a successor, or was left out, one that is gone is remembered, and as long as
+ *   somebody has yet to hear of it
  * @returns those that were there before and are in the list no more: that are absent, and of which nothing is asked any more
  */
 export async function rememberClusters(
@@ -66,8 +68,12 @@ export async function rememberClusters(
       .sort((a, b) => b.goneMs - a.goneMs)
       .map(({ outMs = nowMs, ...one }, n) => ({ ...one, ...((n >= mostGone || !isWatched(one)) && { outMs }) }));
     const heirOf = successors([...there, ...unlisted]);
-    const isOver = (sinceMs = nowMs) => nowMs - sinceMs > settledMs;
-    const gone = unlisted.filter((one) => !isOver(one.outMs) && !isOver(heirOf(one)?.sinceMs));
+    const gone: KnownCluster[] = [];
+    for (const one of unlisted) {
+      const overMs = nowMs - Math.min(one.outMs ?? nowMs, heirOf(one)?.sinceMs ?? nowMs);
+      const mayForget = overMs > settledMs && !(await isUnheard(store, clusterGroup(source, one.clusterId), nowMs));
+      if (!mayForget && overMs <= untoldForMs) gone.push(one);
+    }
     const value = [...there, ...gone].sort((a, b) => (a.clusterId < b.clusterId ? -1 : 1));
     const isSame = JSON.stringify(value) === JSON.stringify(known);
     if (!isSame && (await store.put(`source/${source}`, { key, value: packed(value) }, version, nowMs)) === undefined)

@@ -1,5 +1,5 @@
 import type { Evaluation, Reason } from '../core/evaluation.ts';
-import { clusterGroup } from './cluster-state.ts';
+import { clusterGroup, isUnheard, untoldForMs } from './cluster-state.ts';
 import { type Followed, type FollowOptions, followEvaluation } from './follow.ts';
 import { undetermined } from './judge.ts';
 import { knownClusters } from './known-clusters.ts';
@@ -53,7 +53,7 @@ const key = 'watched';
 
 /**
  * Leave out the sources, and the clusters that are expected by name only, that are in the config no more. It is gone on with
- * as long as a receiver may be owed the news.
+ * as long as a receiver has yet to hear of it.
  * @param policy of any source, to tell it by
  */
 export async function leaveOutRemoved(
@@ -65,17 +65,23 @@ export async function leaveOutRemoved(
   const { store, configured, options } = edges;
   const record = (await store.load(group, key, nowMs)).find((one) => one.key === key);
   const before = (record?.value ?? {}) as Watched;
-  const isOver = (goneMs: number) => nowMs - goneMs > options.owedForMs + 86_400_000;
+  const isOver = async (goneMs: number, groups: readonly string[]) => {
+    if (nowMs - goneMs <= options.owedForMs + 86_400_000) return false;
+    for (const one of nowMs - goneMs > untoldForMs ? [] : groups) if (await isUnheard(store, one, nowMs)) return false;
+    return true;
+  };
   const now: Record<string, WatchedBefore> = {};
   for (const name of new Set([...Object.keys(before), ...configured.keys()])) {
     const expected = configured.get(name);
     const known = before[name] ?? { expect: {}, goneMs: null };
     const goneMs = expected === undefined ? (known.goneMs ?? nowMs) : null;
-    if (goneMs !== null && isOver(goneMs)) continue;
+    const ids = goneMs === null ? [] : (await knownClusters(store, name, nowMs)).map(({ clusterId }) => clusterId);
+    const groups = ['', ...ids, ...Object.keys(known.expect).map(expectedId)].map((id) => clusterGroup(name, id));
+    if (goneMs !== null && (await isOver(goneMs, groups))) continue;
     const expect: Record<string, null | number> = {};
     for (const cluster of new Set([...Object.keys(known.expect), ...(expected ?? [])])) {
       const since = expected?.includes(cluster) ? null : (known.expect[cluster] ?? nowMs);
-      if (since === null || !isOver(since)) expect[cluster] = since;
+      if (since === null || !(await isOver(since, [clusterGroup(name, expectedId(cluster))]))) expect[cluster] = since;
     }
     now[name] = { expect, goneMs };
   }

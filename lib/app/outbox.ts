@@ -112,8 +112,8 @@ export class Outbox {
   readonly #queues = new Map<string, Promise<void>>();
   /** Messages in a row, by receiver, that got no answer or none that says when it may be tried again. */
   readonly #unanswered = new Map<string, number>();
-  /** Sources that a receiver, before them, has been told of before. */
-  readonly #knownBefore = new Set<string>();
+  /** Whether a receiver has been told of clusters of a source before, by both. */
+  readonly #toldBefore = new Map<string, Promise<boolean>>();
   /** What stands as told or stood before the first look, to be told in one message. */
   readonly #digests = new Map<string, Target[]>();
   readonly #errors: unknown[] = [];
@@ -186,9 +186,8 @@ export class Outbox {
   }
 
   async #tellOne(target: Target): Promise<void> {
-    const told = target.followed.state.logs.get(target.receiver)?.value.told;
-    if (told !== undefined && (target.followed.head !== undefined || Object.keys(told).length > 0))
-      this.#knownBefore.add(pairOf(target));
+    if (target.followed.head !== undefined && target.followed.state.logs.get(target.receiver)?.value.told !== undefined)
+      this.#toldBefore.set(pairOf(target), Promise.resolve(true));
     const claimed = await this.#claim(
       target,
       (owed) => !isForDigest(owed),
@@ -283,7 +282,7 @@ export class Outbox {
         return undefined;
       }
       // Who was told of others of the source before has lost no memory: that a cluster came to them is no news.
-      const isGreeting = owed.look !== undefined && !this.#knownBefore.has(pairOf(target));
+      const isGreeting = owed.look !== undefined && !(await this.#wasToldBefore(target));
       const isQuiet = owed.items.length === 0 && owed.uncalled === 0 && !isGreeting;
       if (!isQuiet && !takes(owed)) return 'digest';
       const message = messageOf(owed, before);
@@ -297,6 +296,14 @@ export class Outbox {
       followed = { ...followed, state, alerts, head: state.head?.value ?? followed.head };
     }
     return undefined;
+  }
+
+  /** Whether the receiver has been told of the source: of clusters in this run, or of others that are not looked at in it. */
+  #wasToldBefore(target: Pick<Target, 'receiver' | 'source'>): Promise<boolean> {
+    const pair = pairOf(target);
+    const known = this.#toldBefore.get(pair) ?? isIntroduced(this.#edges.store, target, this.#nowMs);
+    this.#toldBefore.set(pair, known);
+    return known;
   }
 
   /** A claim that lasts longer than any is of a clock that ran far ahead. */
@@ -365,6 +372,8 @@ export class Outbox {
       causes: [...new Set(told)],
     });
     for (const claimed of claims) await this.#write(claimed, claimed.owed.log);
+    const first = claims.find(({ before, followed }) => before?.told === undefined && followed.head !== undefined);
+    if (first !== undefined) await introduce(this.#edges.store, first, this.#nowMs);
   }
 
   async #stillOwed(claimed: Claimed, notice: Notice, error: DeliveryError | InputError): Promise<void> {
@@ -413,6 +422,24 @@ const notTried = `was not tried, since it took none of the ${mostUnanswered} mes
 
 function isForDigest({ items, uncalled, look }: Owed): boolean {
   return look !== undefined || (items.length + uncalled > 0 && items.every(isOfDigest));
+}
+
+/** What a receiver knows of a source as a whole: that there is somebody who tells of it. */
+const introduced = 'told/';
+
+async function isIntroduced(
+  store: StateStore,
+  { receiver, source }: Pick<Target, 'receiver' | 'source'>,
+  nowMs: number,
+): Promise<boolean> {
+  const key = `${introduced}${receiver}`;
+  return (await store.load(`source/${source}`, key, nowMs)).some((record) => record.key === key);
+}
+
+async function introduce(store: StateStore, target: Pick<Target, 'receiver' | 'source'>, nowMs: number): Promise<void> {
+  if (await isIntroduced(store, target, nowMs)) return;
+  const record = { key: `${introduced}${target.receiver}`, value: { atMs: nowMs } };
+  await store.put(`source/${target.source}`, record, 0, nowMs);
 }
 
 /** What the receiver may know once this was sent. */

@@ -104,6 +104,15 @@ export async function watchReceivers(
   await forgetRemoved(edges, outbox, health, nowMs);
 }
 
+/** What a receiver that failed took only after all others were counted, as news about ourselves, shows that it is back, too. */
+export async function tellRecovered(edges: HealthEdges, outbox: Outbox, nowMs: number, tickMs: number): Promise<void> {
+  const takesAgain = ([receiver, { value }]: readonly [string, StoredRecord]) =>
+    (value as Health).failingRuns > 0 && (outbox.results.get(receiver)?.accepted ?? 0) > 0;
+  if (![...outbox.results.values()].some(({ accepted }) => accepted > 0)) return;
+  const health = await loadHealth(edges.store, nowMs);
+  if ([...health].some(takesAgain)) await watchReceivers(edges, outbox, health, nowMs, tickMs);
+}
+
 /** How long it is told that a receiver that failed is in the config no more: others may be owed it. */
 const removedForMs = 7 * 86_400_000;
 
@@ -131,7 +140,7 @@ function failing(receiver: string, { failingRuns, goneMs }: Health, { reason = '
   const message =
     goneMs === undefined
       ? `receiver ${receiver} has taken no message in ${failingRuns} runs: ${reason}`
-      : `receiver ${receiver} says that it is gone for good (410), and is asked once a day only: remove it from the config, or renew its URL`;
+      : `receiver ${receiver} says that it is gone for good (410), and is asked once a day only, when it is owed something: remove it from the config, or renew its URL`;
   return [{ kind: 'receiver-failing', message }];
 }
 

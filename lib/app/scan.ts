@@ -17,7 +17,7 @@ import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
 import { tellEach } from './own-news.ts';
 import type { Clock, Log, ReportReader } from './ports.ts';
-import { loadHealth, receiverName, watchReceivers, withoutGone } from './receiver-health.ts';
+import { loadHealth, receiverName, tellRecovered, watchReceivers, withoutGone } from './receiver-health.ts';
 import type { Shared } from './shared.ts';
 import { watchSilences } from './silence-watch.ts';
 import { loadSilences, silencer } from './silences.ts';
@@ -199,6 +199,8 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
     },
     () => outbox.finish(),
     () => tellDeadLetters(edges, outbox, nowMs),
+    () => outbox.finish(),
+    () => tellRecovered(edges, outbox, nowMs, sinceMs ?? nowMs),
     () => outbox.finish(),
   ];
   /** What fails keeps nothing after it from being done. */

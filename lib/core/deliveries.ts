@@ -26,7 +26,7 @@ export interface Told {
 export interface DeliveryLog {
   readonly told: Readonly<Record<string, Told>>;
   readonly tried?: Readonly<Record<string, Tried>>;
-  /** The first look, while it is not known whether it took the message that nothing stood then. */
+  /** The first look, while it is not known whether it took the message that there was nothing to tell then. */
   readonly look?: string;
 }
 
@@ -79,7 +79,7 @@ export interface Owed {
   readonly items: readonly OwedItem[];
   /** How many alerts stand that it is told the number of. With no items: there is nothing to say, only to write down. */
   readonly uncalled: number;
-  /** The first look, at which nothing stands: to be said where the receiver may believe otherwise. */
+  /** The first look, at which there is nothing to tell: to be said where the receiver may believe otherwise. */
   readonly look?: string;
   readonly log: DeliveryLog;
   /** What it may know as long as it is not known whether it took the message. */
@@ -102,8 +102,8 @@ export interface OweOptions {
   /** It forgets, and is sent with every run what fires. */
   readonly isReposted?: boolean;
   /**
-   * What the first look is at, by name: a receiver that would hear of it may hear that nothing stands. Absent: it would not, or
-   * there is nothing to tell that by.
+   * What the first look is at, by name: a receiver that would hear of it may hear that there is nothing to tell. Absent: it
+   * would not, or there is nothing to tell that by.
    */
   readonly look?: string | undefined;
   /** Whether the alert is routed to the receiver, being told for this cause. */
@@ -135,7 +135,6 @@ export function owe(
   const uncalled: string[] = [];
   const better: OwedItem[] = [];
   let isNoted = isFirst;
-  let isGreeting = isFirst && options.look !== undefined && !isDoubtful;
   for (const alert of alerts) {
     const { fingerprint } = alert;
     const known = bounded(atMost(log.told?.[fingerprint], nowMs), keep);
@@ -158,7 +157,6 @@ export function owe(
       // Where it is wanted for another cause, that is told when it comes, as a change of what it is now.
       if (!causes.some((other) => other !== cause && options.wants(alert, other))) continue;
       isNoted = true;
-      isGreeting = false;
       const unsaid = before === undefined ? cause : before.unsaid;
       told[fingerprint] = unsaid === undefined ? now : { ...now, unsaid };
       continue;
@@ -168,7 +166,7 @@ export function owe(
     if (quiet) uncalled.push(newsOf(alert, cause, before));
     else items.push({ alert, cause, told: before });
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
-    if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now) };
+    if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now, maybe) };
   }
   if (!items.every(isOfDigest)) {
     for (const item of better) {
@@ -176,12 +174,13 @@ export function owe(
       const now = toldNow(alert, item.told, 'better', keep, nowMs);
       items.push(item);
       told[alert.fingerprint] = now;
-      tried[alert.fingerprint] = { ...tried[alert.fingerprint], [now.state]: triedNow(now) };
+      tried[alert.fingerprint] = { ...tried[alert.fingerprint], [now.state]: triedNow(now, tried[alert.fingerprint]) };
     }
   }
   // What is over and gone from memory is forgotten here too.
   if (items.length === 0 && !isNoted) return undefined;
   items.sort(byUrgency);
+  const isGreeting = isFirst && options.look !== undefined && !isDoubtful;
   const look = isGreeting && items.length === 0 && uncalled.length === 0 ? (log.look ?? options.look) : undefined;
   const id = messageId([
     cluster,
@@ -238,7 +237,7 @@ function believed(alert: Alert, known: Told | undefined, tried: Tried | undefine
   return { state: opposite, ...maybe, identities: [], distinct: 0, repeats: 0 };
 }
 
-/** Told that there are fewer findings than before, it may know that or not: by the lower number nothing is better or worse. */
+/** Told that there are fewer findings than before, it may know that or not: more than the lower number is worse. */
 function fewest(alert: Alert, known: Told | undefined, tried: Tried | undefined): Told | undefined {
   const maybe = tried?.firing;
   if (known?.state !== 'firing' || maybe === undefined || maybe.episode !== known.episode) return known;
@@ -356,8 +355,10 @@ function toldNow(alert: Alert, before: Told | undefined, cause: Cause, keep: num
   };
 }
 
-function triedNow({ episode, severity, count, atMs }: Told) {
-  return { episode, severity, count, atMs };
+/** Of several numbers that may have been told the lowest: more than that is worse. */
+function triedNow({ state, episode, severity, count, atMs }: Told, tried: Tried | undefined) {
+  const before = tried?.[state];
+  return { episode, severity, count: before?.episode === episode ? Math.min(before.count, count) : count, atMs };
 }
 
 /** What makes two messages the same news: not when they are sent. */

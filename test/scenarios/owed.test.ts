@@ -364,7 +364,7 @@ describe('a memory that was lost', () => {
     expect([firstLooks(world), firstLooks(world, 'soc')]).toEqual([['prod 0'], ['prod 0']]);
   });
 
-  test('is told to nobody who would not hear of the cluster, or of what stands there in this way', async () => {
+  test('is told to nobody who would not hear of the cluster; and to who would not hear of it in this way, as nothing', async () => {
     const routes = [
       { when: 'cluster == "other"', receivers: ['others'] },
       { when: 'transition == "new"', receivers: ['onlyNew'] },
@@ -372,7 +372,7 @@ describe('a memory that was lost', () => {
     ];
     const world = scripted({ receivers: { chat: 'summary', others: 'summary', onlyNew: 'summary' }, routes });
     await look(world, 0, vuls(1));
-    expect(['chat', 'others', 'onlyNew'].map((name) => firstLooks(world, name))).toEqual([['prod 1'], [], []]);
+    expect(['chat', 'others', 'onlyNew'].map((name) => firstLooks(world, name))).toEqual([['prod 1'], [], ['prod 0']]);
   });
 
   test('is told of a cluster that cannot be judged as that only', async () => {
@@ -389,6 +389,28 @@ describe('a memory that was lost', () => {
     world.clusters.set('later', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
     await look(world, 1, vuls());
     expect(firstLooks(world)).toEqual(['prod 0']);
+  });
+
+  test('differs from a cluster that came to others, also where there was no time for those', async () => {
+    const world = scripted();
+    await look(world, 0, vuls());
+    world.clusters.set('later', { findings: { vulnerabilities: vuls() }, scannedAtMs: startMs });
+    let begun = 0;
+    const summary = await world.run(startMs + hourMs, undefined, { mayStart: () => begun++ < 1 });
+    expect(summary.left).toBe(1);
+    expect(firstLooks(world)).toEqual(['prod 0']);
+  });
+
+  test('is told after the source could not be reached at first', async () => {
+    const world = scripted();
+    await look(world, 0, vuls(1));
+    world.store = createMemoryStore();
+    world.isReachable = false;
+    await world.run(startMs + hourMs);
+    world.isReachable = true;
+    world.heard();
+    expect(await look(world, 2, vuls())).toContainEqual(expect.stringContaining('resolved source-unreachable'));
+    expect(firstLooks(world).at(-1)).toBe('prod 0');
   });
 
   test('is told again under the same id when it was not taken', async () => {
@@ -467,4 +489,66 @@ test('since when something is owed does not begin anew with other news, and ends
   // Then that is owed.
   expect(await since(143, 4, 5)).toBe(143);
   expect(await world.store.load('dead-letters', '', startMs)).toHaveLength(1);
+});
+
+describe('of a cluster that is left out', () => {
+  const ofRule = (lines: readonly string[]) => lines.filter((line) => line.includes(' r '));
+
+  test('it is told however long nothing ran, or nobody took it', async () => {
+    const world = scripted();
+    await look(world, 0, vuls());
+    await look(world, 1, vuls(1));
+    world.exclude = ['prod'];
+    world.receivers.get('chat')?.script.push('refuse');
+    const { exitCode } = await world.run(startMs + 2 * hourMs);
+    world.heard();
+    expect(exitCode).toBe(2);
+    await world.run(startMs + 20 * dayMs);
+    expect(ofRule(world.heard())).toEqual(['chat: prod policy-changed r 1']);
+    for (const day of [21, 22]) await world.run(startMs + day * dayMs);
+    expect(await world.store.load('source/prod', 'clusters', startMs)).toMatchObject([{ value: [] }]);
+  });
+
+  test('it is told when a silence is over that muted it', async () => {
+    const world = scripted();
+    await look(world, 0, vuls());
+    await look(world, 1, vuls(1));
+    const silence = { where: 'cluster == "prod"', comment: 'quiet', untilMs: startMs + 10 * dayMs };
+    await addSilence(world.store, { ...silence, author: 'ops' }, startMs + hourMs);
+    world.exclude = ['prod'];
+    world.heard();
+    for (let day = 1; day <= 12; day++) await world.run(startMs + day * dayMs);
+    expect(ofRule(world.heard())).toEqual(['chat: prod policy-changed r 1']);
+  });
+});
+
+test('of several numbers that may have arrived the lowest is what more is measured by', async () => {
+  const policy = 'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n';
+  const numbers = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
+  const both = (a: number, b: number) => [
+    ...vuls(...numbers(a)).map((one) => ({ ...one, image: 'a' })),
+    ...vuls(...numbers(b)).map((one) => ({ ...one, image: 'b' })),
+  ];
+  const world = scripted({ policy });
+  await look(world, 0, both(5, 1));
+  world.receivers.get('chat')?.script.push('lost', 'refuse');
+  await look(world, 1, both(2, 2));
+  await look(world, 2, both(4, 3));
+  expect(await look(world, 3, both(3, 3))).toContain('chat: prod worse r(a) 3');
+});
+
+test('that a receiver takes messages again is told also when all it was sent was news about ourselves', async () => {
+  const world = scripted({
+    receivers: { chat: 'summary', soc: 'summary' },
+    options: { owedForMs: dayMs, failingAfterRuns: 1 },
+  });
+  await look(world, 0, vuls());
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  chat.usual = 'unknown';
+  expect(await look(world, 1, vuls(1))).toContain('soc: receiver chat new receiver-failing');
+  chat.usual = 'accept';
+  chat.script.push('unknown');
+  const heard = await look(world, 26, vuls(1));
+  expect(heard.filter((line) => line.startsWith('chat'))).toHaveLength(1);
+  expect(heard).toContain('soc: receiver chat resolved receiver-failing');
 });

@@ -35,7 +35,7 @@ test('tells receivers at the first look what stands, in one message each, and wh
   expect(world.slack.received.map(({ status, problems }) => [status, problems])).toEqual([[200, []]]);
   const [digest] = textsTo('slack');
   for (const name of ['analytics', 'prod-apac', 'prod-us']) expect(digest).toContain(name);
-  expect(digest).toContain('No alerts in `prod-eu`, `staging`');
+  expect(digest).toContain('Nothing to tell of `prod-eu`, `staging`');
   // To the webhook go the critical rule, and what may hide a violation of it.
   const documents = world.hook.received.map(
     ({ json }) =>

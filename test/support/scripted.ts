@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Notifier, ReportSource } from '../../lib/app/ports.ts';
-import { type ScanEdges, type ScanSummary, scan } from '../../lib/app/scan.ts';
+import { type ScanEdges, type ScanScope, type ScanSummary, scan } from '../../lib/app/scan.ts';
 import { Shared } from '../../lib/app/shared.ts';
 import type { StateStore } from '../../lib/app/state.ts';
 import type { WatchedSource } from '../../lib/app/watched.ts';
@@ -87,7 +87,7 @@ export interface Scripted {
   /** Moved ahead, time passes while runs are under way. */
   passedMs: number;
   /** The scheduled job, once; `operate` stands around all that it asks of the world. */
-  run(nowMs: number, operate?: Operate): Promise<ScanSummary>;
+  run(nowMs: number, operate?: Operate, scope?: ScanScope): Promise<ScanSummary>;
   /** What the receivers accepted since the last time, as `chat: prod new r 3`. */
   heard(): string[];
 }
@@ -158,7 +158,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
     calls,
     passedMs: 0,
     policy: typeof policy === 'string' ? policyOf(policy) : policy,
-    async run(nowMs, operate = undisturbed) {
+    async run(nowMs, operate = undisturbed, scope = {}) {
       const source: WatchedSource = {
         name: 'prod',
         reports: around(reports, operate),
@@ -207,6 +207,8 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
           },
         },
         nowMs,
+        undefined,
+        scope,
       );
     },
     heard() {

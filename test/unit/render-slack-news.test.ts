@@ -144,7 +144,7 @@ function expectAllClustersTold(message: SlackMessage, told: DigestNotice): void 
   }
   const others = sectionsOf(message).find((text) => /^\*[\d,]+ (?:more )?clusters?: /.test(text)) ?? '';
   const [title = '', ...rest] = ownWords(others).split('\n');
-  const none = sectionsOf(message).flatMap((text) => ownWords(text).match(/^No alerts in .*$/m) ?? []);
+  const none = sectionsOf(message).flatMap((text) => ownWords(text).match(/^Nothing to tell of .*$/m) ?? []);
   const without = (none[0]?.match(/`/g)?.length ?? 0) + sum(none, /, ([\d,]+) more$/);
   expect(sections.length + sum([title], /^\*([\d,]+) /) + without).toBe(told.clusters.length);
   expect(without).toBe(
@@ -348,7 +348,7 @@ test.each([
   { told: alerts({ news: [news({ rule: '' }), news({})] }), header: /^🔴 .*: cannot be judged, 1 new$/u },
   { told: first, header: /^🔴 First look at 3 clusters: 13 alerts stand$/u },
   { told: reminder, header: /^🔴 Still there: 2 alerts in 1 cluster$/u },
-  { told: digest('first', [clusterNews()]), header: /^🔵 First look at 1 cluster: no alerts$/u },
+  { told: digest('first', [clusterNews()]), header: /^🔵 First look at 1 cluster: nothing to tell$/u },
 ])('the header: $header', ({ told, header }) => {
   expect(headerOf(told)).toMatch(header);
 });

@@ -64,7 +64,7 @@ function titleOf(why: Told['why'], clusters: number, tally: Tally, uncalled: num
   const alerts = tally.alerts + uncalled;
   const of = plural(clusters, 'cluster');
   if (why === 'reminder') return `${markOfAll(tally)} Still there: ${plural(alerts, 'alert')} in ${of}`;
-  const stand = alerts === 0 ? 'no alerts' : `${plural(alerts, 'alert')} ${alerts === 1 ? 'stands' : 'stand'}`;
+  const stand = alerts === 0 ? 'nothing to tell' : `${plural(alerts, 'alert')} ${alerts === 1 ? 'stands' : 'stand'}`;
   return `${markOfAll(tally)} First look at ${of}: ${stand}`;
 }
 
@@ -92,9 +92,9 @@ function leadOf({ why, clusters, atMs, source }: Told, tally: Tally, counted: re
 function whatStands(clusters: readonly ClusterNews[], { alerts }: Tally): string {
   if (clusters.some(({ standing }) => standing > 0))
     return 'What stands is counted once, here, as this receiver asks for (`announce: baseline`).';
-  const past = 'What was told of these clusters before and is not here is over, or silenced.';
+  const past = 'What was told of these clusters before and is not here is over, silenced, or told elsewhere.';
   return alerts === 0
-    ? `Nothing stands that this receiver is told of. ${past}`
+    ? `Nothing stands that this receiver is to be told of now. ${past}`
     : `What stands is told once, here, whenever it began. ${past}`;
 }
 
@@ -125,7 +125,7 @@ function sumUncalled(clusters: readonly Counted[]): number {
   return clusters.reduce((sum, { uncalled }) => sum + uncalled, 0);
 }
 
-/** `No alerts in prod-eu, staging and 3 more` */
+/** `Nothing to tell of prod-eu, staging, 3 more` */
 function withoutAlerts(clusters: readonly Counted[]): readonly string[] {
   if (clusters.length === 0) return [];
   const { lines } = fitLines(
@@ -135,7 +135,7 @@ function withoutAlerts(clusters: readonly Counted[]): readonly string[] {
     (one) => slackCode(clusterOf(one.told), 60),
     (rest) => `${quantity(rest)} more`,
   );
-  return [`No alerts in ${lines.join(', ')}`];
+  return [`Nothing to tell of ${lines.join(', ')}`];
 }
 
 /** For the text beside the blocks. */

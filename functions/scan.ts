@@ -114,7 +114,8 @@ async function work(
     log('info', 'clusters left for a continuation', { source, left, part: next.part });
   }
   if (owed.length > 0) await queues.retries.send(retryMessage(owed, 1), { delaySeconds: retryDelaySeconds(1) });
-  if (summary.exitCode === 3) throw new ScanError(3, 'invalid input');
+  // Of a receiver whose secret is missing the others were told, and it is owed: no reason to look again.
+  if (summary.hasInvalidSource) throw new ScanError(3, 'invalid input');
 }
 
 /** All sources at once. @throws {ScanError} after all that can be done was done, so that Lambda counts an error */
@@ -148,7 +149,7 @@ async function run({ invocation, instance, metrics, what }: Around, options: Sca
     app.scan(beganMs, options, signal),
   );
   addRun(metrics, { summary, calls: app.hssCalls(), durationMs: Date.now() - beganMs, nowMs: beganMs });
-  const { exitCode, failures, owed, ...counts } = summary;
+  const { exitCode, hasInvalidSource: _, failures, owed, ...counts } = summary;
   const omitted = Math.max(0, failures.length - loggedFailures);
   instance.log(exitCode === 0 ? 'info' : 'error', 'scan done', {
     ...what,

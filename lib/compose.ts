@@ -10,6 +10,7 @@ import { createPaceBook } from './app/pace-book.ts';
 import { type OpenPages, PageDesk, type Pages } from './app/pages.ts';
 import { type HeldPolicy, PolicyBook } from './app/policy-book.ts';
 import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
+import { receiverName } from './app/receiver-health.ts';
 import { deliverOwed, type ScanEdges, type ScanScope, type ScanSummary, scan, tellPoisoned } from './app/scan.ts';
 import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
@@ -33,6 +34,7 @@ import { createGuard } from './http/addresses.ts';
 import { createHttp, type Http, HttpError } from './http/request.ts';
 import { createPace } from './notifiers/pace.ts';
 import type { S3Options } from './s3/attempts.ts';
+import { onceEach } from './secrets/once.ts';
 import { Secrets } from './secrets/secrets.ts';
 import { awsSecrets } from './secrets/secrets-manager.ts';
 import { createMemoryStore } from './stores/memory.ts';
@@ -61,7 +63,7 @@ export interface App {
   policyFile(evaluation: Evaluation): string | undefined;
   /** Of the policy that an evaluation was made by. */
   rules(evaluation: Evaluation): Policy['rules'] | undefined;
-  /** @throws {InputError} a secret that is missing, before anything is done */
+  /** @throws {InputError} the secret of a source is missing, before anything is done */
   scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
   /** Deliver what receivers did not take. @throws {InputError} */
   deliverOwed(targets: readonly OwedTarget[], nowMs: number, signal?: AbortSignal): Promise<ScanSummary>;
@@ -225,7 +227,7 @@ export async function compose(config: Config, world: World): Promise<App> {
   const { heartbeat } = config;
   const heartbeatHttp = heartbeat && createHttp({ guard: createGuard(heartbeat) });
 
-  async function scanEdges(options: ScanOptions = {}): Promise<ScanEdges> {
+  async function scanEdges(options: ScanOptions = {}, secret = onceEach(secrets)): Promise<ScanEdges> {
     const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
     const shared = new Shared({ store: kept, clock, log, failureFreshMs });
     const desk = options.notifiers === undefined ? deskOf(kept) : undefined;
@@ -239,17 +241,25 @@ export async function compose(config: Config, world: World): Promise<App> {
       announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
       reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
       options: followOptions(config),
-      notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secrets, edges)),
+      notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secret, edges)),
       configured: new Map(config.sources.map(({ name, expect }) => [name, expect])),
       clock,
       log,
       ...(options.onCluster && { onCluster: options.onCluster }),
     };
   }
-  /** Secrets of the sources that are looked at, and of all receivers, have to be there. What is told besides reaches those whose are. */
-  async function checked(options: ScanOptions): Promise<ScanEdges> {
-    await checkSecrets(config, secrets, options.sources);
-    return scanEdges(options);
+  /** Secrets of the sources that are looked at have to be there. Without that of a receiver all others are told. */
+  async function checked(options: ScanOptions, secret: Secrets['secret']): Promise<ScanEdges> {
+    const references = config.sources
+      .filter(({ name }) => options.sources === undefined || options.sources.includes(name))
+      .map(({ credentials }) => credentials);
+    const [ofSources, missing] = await Promise.all([
+      Promise.allSettled(references.map((reference) => secrets.credentials(reference)(false))),
+      missingSecrets(config, secret),
+    ]);
+    throwAll(ofSources, [...missing.values()].flat());
+    for (const [of, reasons] of missing) log('error', 'secret not readable', { of, reasons });
+    return { ...(await scanEdges(options, secret)), missing };
   }
   /** Of one run. */
   function deskOf(store: StateStore): PageDesk | undefined {
@@ -258,11 +268,11 @@ export async function compose(config: Config, world: World): Promise<App> {
     const open = openPages && (() => (pages ??= openPages(place, s3)));
     return new PageDesk({ place, region: env.AWS_REGION || undefined, pages: open, store, log });
   }
-  async function beat(signal: AbortSignal | undefined): Promise<void> {
+  async function beat(secret: Secrets['secret'], signal: AbortSignal | undefined): Promise<void> {
     if (heartbeat === undefined || heartbeatHttp === undefined) return;
     const { url } = heartbeat;
     const { sendHeartbeat } = await import('./notifiers/heartbeat.ts');
-    const to = secretReference.test(url) ? secrets.secret(url) : new URL(url);
+    const to = secretReference.test(url) ? secret(url) : new URL(url);
     const reason = await sendHeartbeat(to, heartbeatHttp, signal);
     if (reason !== undefined) log('warn', 'the heartbeat was not taken', { reason });
   }
@@ -287,8 +297,9 @@ export async function compose(config: Config, world: World): Promise<App> {
     rules: ({ policy }) => [...files.values(), ...book.policies].find(({ digest }) => digest === policy.digest)?.rules,
     policyFile: ({ policy }) => [...files].find(([, { digest }]) => digest === policy.digest)?.[0],
     async scan(nowMs, options = {}, signal) {
-      const summary = await scan(await checked(options), nowMs, signal, options.scope);
-      if (summary.exitCode === 0 && options.notifiers === undefined) await beat(signal);
+      const secret = onceEach(secrets);
+      const summary = await scan(await checked(options, secret), nowMs, signal, options.scope);
+      if (summary.exitCode === 0 && options.notifiers === undefined) await beat(secret, signal);
       return summary;
     },
     deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges(), targets, nowMs, signal),
@@ -300,7 +311,7 @@ export async function compose(config: Config, world: World): Promise<App> {
       counts = { calls: 0, throttled: 0 };
       return since;
     },
-    notifiers: () => notifiersOf(config.receivers, secrets, edges),
+    notifiers: () => notifiersOf(config.receivers, onceEach(secrets), edges),
     store,
     async close() {
       const clients = [http, ...edges.clients.values(), ...(heartbeatHttp === undefined ? [] : [heartbeatHttp])];
@@ -392,9 +403,9 @@ interface NotifierEdges {
   readonly random: () => number;
 }
 
-async function notifiersOf(receivers: readonly Receiver[], secrets: Secrets, edges: NotifierEdges) {
+async function notifiersOf(receivers: readonly Receiver[], secret: Secrets['secret'], edges: NotifierEdges) {
   const made = await Promise.allSettled(
-    receivers.map(async (receiver) => [receiver.name, await notifier(receiver, secrets, edges)] as const),
+    receivers.map(async (receiver) => [receiver.name, await notifier(receiver, secret, edges)] as const),
   );
   throwAll(made);
   return new Map(made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
@@ -404,13 +415,13 @@ async function notifiersOf(receivers: readonly Receiver[], secrets: Secrets, edg
  * Each type's code is loaded when there is a receiver of it: a gate needs none.
  * @throws {InputError} a URL in the config that leads to where the receiver may not be
  */
-async function notifier(receiver: Receiver, secrets: Secrets, edges: NotifierEdges): Promise<Notifier> {
+async function notifier(receiver: Receiver, secret: Secrets['secret'], edges: NotifierEdges): Promise<Notifier> {
   const { name, slack, webhook } = receiver;
   const { clients, pace, ...rest } = edges;
   const http = clients.get(name) as Http;
   if (slack !== undefined) {
     const { createSlackNotifier } = await import('./notifiers/slack.ts');
-    return createSlackNotifier({ receiver: name, webhook: secrets.secret(slack.webhook), http: pace(http), ...rest });
+    return createSlackNotifier({ receiver: name, webhook: secret(slack.webhook), http: pace(http), ...rest });
   }
   if (webhook === undefined) throw new InputError(`receiver ${name}: has no type`);
   const { createWebhookNotifier } = await import('./notifiers/webhook.ts');
@@ -418,9 +429,9 @@ async function notifier(receiver: Receiver, secrets: Secrets, edges: NotifierEdg
   if (!isReference) checkUrl(receiver, new URL(webhook.url));
   return createWebhookNotifier({
     receiver: name,
-    url: isReference ? secrets.secret(webhook.url) : new URL(webhook.url),
+    url: isReference ? secret(webhook.url) : new URL(webhook.url),
     format: webhook.format,
-    ...(webhook.signing_secret !== undefined && { signingSecret: secrets.secret(webhook.signing_secret) }),
+    ...(webhook.signing_secret !== undefined && { signingSecret: secret(webhook.signing_secret) }),
     http,
     ...rest,
   });
@@ -459,33 +470,43 @@ async function policyIn(book: PolicyBook, name: string, shared: Shared) {
   }
 }
 
-/** That a secret is missing has to show on the first run, not in the night when the first alert is due. */
-async function checkSecrets(config: Config, secrets: Secrets, only?: readonly string[]): Promise<void> {
-  const sources = config.sources.filter(({ name }) => only === undefined || only.includes(name));
-  const singles = config.receivers.flatMap(({ slack, webhook }) => [
-    slack?.webhook,
-    webhook?.signing_secret,
-    webhook?.url,
-  ]);
-  const references = [...singles, config.heartbeat?.url].filter(
-    (one) => one !== undefined && secretReference.test(one),
-  ) as string[];
-  throwAll(
-    await Promise.allSettled([
-      ...sources.map((source) => secrets.credentials(source.credentials)(false)),
-      ...references.map((reference) => secrets.secret(reference)(false)),
-    ]),
+/**
+ * Secrets of receivers, and of the heartbeat, that are not there, by whose they are. That one is missing has to show on the
+ * first run, not in the night when the first alert is due.
+ */
+async function missingSecrets(
+  { receivers, heartbeat }: Config,
+  secret: Secrets['secret'],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const owners = receivers.map(
+    ({ name, slack, webhook }) =>
+      [receiverName(name), [slack?.webhook, webhook?.url, webhook?.signing_secret]] as const,
   );
+  const asked = [...owners, ['heartbeat', [heartbeat?.url]] as const].map(async ([of, values]) => {
+    const references = values.filter((one) => one !== undefined && secretReference.test(one)) as string[];
+    const given = await Promise.allSettled(references.map((reference) => secret(reference)(false)));
+    return [of, invalidIn(given)] as const;
+  });
+  return new Map((await Promise.all(asked)).filter(([, reasons]) => reasons.length > 0));
 }
 
-/** All that is wrong with the input at once. */
-function throwAll(results: readonly PromiseSettledResult<unknown>[]): void {
+/**
+ * All that is wrong with the input at once.
+ * @param also is said with it, and is no reason to throw
+ */
+function throwAll(results: readonly PromiseSettledResult<unknown>[], also: readonly string[] = []): void {
   const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
-  const invalid = errors.filter((error) => error instanceof InputError);
   // What cannot be asked for just now may be there when it is used.
   const other = errors.find((error) => !(error instanceof InputError || error instanceof UndeterminedError));
   if (other !== undefined) throw other;
-  if (invalid.length > 0) throw new InputError([...new Set(invalid.map((error) => error.message))].join('\n'));
+  const invalid = invalidIn(results);
+  if (invalid.length > 0) throw new InputError([...new Set([...invalid, ...also])].join('\n'));
+}
+
+function invalidIn(results: readonly PromiseSettledResult<unknown>[]): string[] {
+  return results.flatMap((result) =>
+    result.status === 'rejected' && result.reason instanceof InputError ? [result.reason.message] : [],
+  );
 }
 
 function limitsOf({ limits }: Config): ReportLimits {

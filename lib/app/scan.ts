@@ -36,6 +36,8 @@ export interface ScanEdges
   readonly routes: RouteTable;
   readonly clock: Clock;
   readonly log: Log;
+  /** Secrets that are not there, by whose they are (`receiver chat`), and why not. What it is owed it stays owed. */
+  readonly missing?: ReadonlyMap<string, readonly string[]>;
   readonly options: FollowOptions & OutboxEdges['options'] & { readonly failingAfterRuns: number };
   /** Told of each cluster as it was looked at; `evaluation` is absent where nothing changed. */
   readonly onCluster?: (source: string, followed: Followed) => void;
@@ -56,6 +58,8 @@ export interface ScanScope {
 export interface ScanSummary {
   /** 0: every cluster was judged and every receiver took what it was owed. 2: not so. 3: some input is wrong. */
   readonly exitCode: 0 | 2 | 3;
+  /** Some input about a source is wrong, so that it was not looked at. */
+  readonly hasInvalidSource: boolean;
   readonly sources: number;
   readonly clusters: number;
   /** Clusters whose report had not changed, and was not fetched. */
@@ -236,7 +240,7 @@ class Run {
   readonly #alerts = { firing: 0, held: 0, waived: 0 };
   #oldestScannedAtMs: number | undefined;
   #failingSinceMs: number | undefined;
-  #hasInputError = false;
+  #hasInvalidSource = false;
 
   constructor(edges: ScanEdges, outbox: Outbox, nowMs: number, signal: AbortSignal | undefined, scope: ScanScope) {
     this.#edges = edges;
@@ -454,7 +458,7 @@ class Run {
     const reason: Reason = isInputError
       ? { kind: 'source-unreachable', message: error.message }
       : undeterminedBy(error, source.name, this.#signal).reason;
-    this.#hasInputError ||= isInputError;
+    this.#hasInvalidSource ||= isInputError;
     this.#failures.push(reason.message);
     this.#edges.log('error', 'source not looked at', {
       source: source.name,
@@ -469,15 +473,18 @@ class Run {
     const refusedBy: Record<string, number> = {};
     const told: Partial<Record<Cause, number>> = {};
     const failures = [...this.#failures];
-    let hasInputError = this.#hasInputError;
+    const { missing = new Map<string, readonly string[]>() } = this.#edges;
+    let hasInputError = this.#hasInvalidSource || missing.size > 0;
+    for (const [of, reasons] of missing) failures.push(`${of}: its secret cannot be read: ${reasons.join('; ')}`);
     for (const [receiver, { accepted, refused, reason, isInputError, ...result }] of this.#outbox.results) {
       delivered[receiver] = accepted;
       refusedBy[receiver] = refused;
       for (const [cause, count] of Object.entries(result.told) as [Cause, number][])
         told[cause] = (told[cause] ?? 0) + count;
       hasInputError ||= isInputError;
+      const why = missing.has(receiverName(receiver)) ? '' : `: ${reason}`;
       if (refused > 0)
-        failures.push(`${receiver}: ${refused} ${refused === 1 ? 'message' : 'messages'} not taken: ${reason}`);
+        failures.push(`${receiver}: ${refused} ${refused === 1 ? 'message' : 'messages'} not taken${why}`);
     }
     for (const [receiver, clusters] of this.#outbox.elsewhere) {
       const of = `${clusters} ${clusters === 1 ? 'cluster' : 'clusters'}`;
@@ -488,6 +495,7 @@ class Run {
     }
     return {
       exitCode: hasInputError ? 3 : failures.length > 0 ? 2 : 0,
+      hasInvalidSource: this.#hasInvalidSource,
       sources: this.#edges.sources.length,
       clusters: this.#verdicts.pass + this.#verdicts.fail + this.#verdicts.undetermined,
       unchanged: this.#unchanged,

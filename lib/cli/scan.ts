@@ -20,7 +20,8 @@ export const scanHelp = `portcullis scan [--dry-run]   the scheduled job, once, 
 
 Standard error has one JSON object a line for every cluster and delivery, unless it is a terminal.
 Exit code: 0 all was judged and delivered, whatever the verdicts; 2 something could not be looked at or
-delivered (all the rest was done); 3 invalid input; 4 internal error.
+delivered (all the rest was done); 3 invalid input, or a secret that is missing (without that of a receiver
+all the rest was done); 4 internal error.
 `;
 
 /** @returns the exit code @throws {InputError} */
@@ -69,6 +70,7 @@ export async function scanCommand(args: readonly string[], terminal: Terminal): 
 function jsonOf(summary: ScanSummary) {
   const {
     exitCode,
+    hasInvalidSource: _invalid,
     left: _left,
     owed,
     oldestReportSeconds,

@@ -13,6 +13,7 @@ import { type Receiver, startReceiver } from '../../lib/simulator/receivers.ts';
 import { buildReport } from '../../lib/simulator/reports.ts';
 import { lineLogging } from '../support/logging.ts';
 import { type Queues, startQueues } from '../support/queues.ts';
+import { startSecretsManager } from '../support/secrets-manager.ts';
 import { mostInAMinute } from '../support/spacing.ts';
 import { worldPolicy } from '../support/world.ts';
 
@@ -80,7 +81,13 @@ function clusterOf(source: string, i: number): SimulatedCluster {
 }
 
 /** @param keys how many access keys the sources share */
-async function start(count: number, clusters: (i: number) => number, keys: number, more = ''): Promise<void> {
+async function start(
+  count: number,
+  clusters: (i: number) => number,
+  keys: number,
+  more = '',
+  around: Readonly<Record<string, string>> = {},
+): Promise<void> {
   sources = await Promise.all(
     Array.from({ length: count }, async (_, i) => {
       const name = `s${String(i).padStart(2, '0')}`;
@@ -109,7 +116,7 @@ ${more}`;
     [`KEY${key}_AK`, `AK${String(key).padStart(18, '0')}`],
     [`KEY${key}_SK`, `secret ${key}`],
   ]);
-  const env = { ...Object.fromEntries(secrets.flat()), LAMBDA_TASK_ROOT: folder };
+  const env = { ...Object.fromEntries(secrets.flat()), LAMBDA_TASK_ROOT: folder, ...around };
   instance = createInstance(
     env,
     lineLogging((line) => lines.push(line)),
@@ -156,6 +163,14 @@ async function drain(limitMs = 15 * minuteMs): Promise<Worked> {
       failed++;
     }
   }
+}
+
+/** Another one, which is told all. */
+async function addReceiver(url: string): Promise<void> {
+  const config = join(folder, 'portcullis.yaml');
+  const text = await readFile(config, 'utf8');
+  const other = `  - {name: other, webhook: {url: '${url}'}, insecure: true}\nroutes: [{receivers: [chat, other]}]`;
+  await writeFile(config, text.replace('routes: [{receivers: [chat]}]', other));
 }
 
 const calls = (api: string) => sources.flatMap(({ hss }) => hss.calls.filter((call) => call.api === api)).length;
@@ -241,15 +256,73 @@ test('of dead letters that a receiver does not take word of it hears within minu
 
 test('dead letters are told though the secret of another receiver is gone', async () => {
   await start(1, () => 1, 1);
-  const config = join(folder, 'portcullis.yaml');
-  const text = await readFile(config, 'utf8');
-  const other = "  - {name: other, webhook: {url: 'env://GONE'}}\nroutes: [{receivers: [chat, other]}]";
-  await writeFile(config, text.replace('routes: [{receivers: [chat]}]', other));
+  await addReceiver('env://GONE');
   const dead = queues.open(queues.deadLettersUrl);
   const letter = { version: 1, source: sources[0]?.name, tick: new Date(Date.now()).toISOString(), part: 1 };
   await dead.send(letter, { group: 'group', once: 'letter' });
   await tick();
   expect(told()).toContain(`message of ${sources[0]?.name}`);
+});
+
+test('a receiver whose secret is gone keeps no source from being scanned, and is told when it is back', async () => {
+  const other = await startReceiver();
+  const stored: Record<string, string> = {};
+  const manager = await startSecretsManager(stored);
+  const settle = async () => {
+    const record = await queues.receive(queues.retriesUrl);
+    if (record === undefined) return false;
+    await deliverAgain(record.body, invocation(5 * minuteMs), instance, queues.open(queues.retriesUrl), metrics);
+    await queues.delete(queues.retriesUrl, record);
+    return true;
+  };
+  try {
+    await start(2, () => 5, 2, '', { AWS_ENDPOINT_URL_SECRETS_MANAGER: manager.url });
+    await addReceiver('aws-sm://gone');
+    await tick();
+    expect(await drain()).toMatchObject({ bodies: { length: 2 }, failed: 0 });
+    expect([await queues.depth(queues.sourcesUrl), await queues.hidden(queues.sourcesUrl)]).toEqual([0, 0]);
+    expect(await queues.depth(queues.deadLettersUrl)).toBe(0);
+    for (const name of ['s00-c0', 's00-c4', 's01-c0', 's01-c4']) expect(told()).toContain(name);
+    const log = lines.map((line) => JSON.parse(line));
+    const reason = /^aws-sm:\/\/gone: cannot be fetched \(ResourceNotFoundException\)/;
+    expect(log.find(({ msg }) => msg === 'secret not readable')).toMatchObject({
+      level: 'error',
+      of: 'receiver other',
+      reasons: [expect.stringMatching(reason)],
+    });
+    expect(log.filter(({ msg }) => msg === 'scan done')).toMatchObject([
+      { level: 'error', exitCode: 3, clusters: 5 },
+      { level: 'error', exitCode: 3, clusters: 5 },
+    ]);
+    // Once in each run, whatever it is owed.
+    expect(manager.asked).toEqual(['gone', 'gone']);
+    const owed = log.flatMap(({ msg, receiver, id }) => (msg === 'not delivered' && receiver === 'other' ? [id] : []));
+    expect(owed.length).toBeGreaterThanOrEqual(2);
+
+    vi.setSystemTime(Date.now() + 3 * minuteMs);
+    while (await settle());
+    expect(manager.asked).toHaveLength(4);
+    expect(lines.at(-1)).toContain('aws-sm://gone');
+    const before = chat.received.length;
+    stored.gone = `${other.url}/in`;
+    vi.setSystemTime(Date.now() + 5 * minuteMs);
+    while (await settle());
+    expect(new Set(other.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set(owed));
+    expect(other.received).toHaveLength(new Set(owed).size);
+    expect(other.received.map(({ text }) => text).join()).toContain('s01-c4');
+    expect([chat.received.length, calls('report')]).toEqual([before, 10]);
+  } finally {
+    await Promise.all([other.close(), manager.close()]);
+  }
+});
+
+test('without the keys of a source its message fails, as before', async () => {
+  await start(2, () => 1, 2, '', { KEY0_SK: '' });
+  await tick();
+  const { failed } = await drain();
+  expect(failed).toBeGreaterThan(0);
+  expect([sources[0]?.hss.calls.length, sources[1]?.hss.calls.length]).toEqual([0, 2]);
+  expect(lines.join()).toContain('env://KEY0: KEY0_SK not set in the environment');
 });
 
 test('the schedule asks once for a time, however often it is invoked', async () => {

@@ -252,6 +252,7 @@ describe('the gate fails closed', () => {
 describe('scan', () => {
   const summary: ScanSummary = {
     exitCode: 0,
+    hasInvalidSource: false,
     sources: 1,
     clusters: 1,
     verdicts: { pass: 0, fail: 1, undetermined: 0 },

@@ -15,7 +15,8 @@ const linesOf = (stderr: string) =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
-const later = ['--now', new Date(worldNowMs + 3_600_000).toISOString()];
+const inHours = (hours: number) => ['--now', new Date(worldNowMs + hours * 3_600_000).toISOString()];
+const later = inHours(1);
 
 /** prod-eu, which was clean, with what prod-us had. */
 function worsened() {
@@ -148,6 +149,59 @@ describe('whatever fails, all the rest is done:', () => {
     );
   });
 
+  test.each([
+    { name: 'chat', other: 'hook', variable: 'SLACK_URL', what: 'whose URL is missing' },
+    { name: 'soc', other: 'slack', variable: 'HOOK_SECRET', what: 'whose signing secret is missing' },
+  ] as const)('a receiver $what, which hears later what it was owed', async ({ name, other, variable }) => {
+    const without = { env: { [variable]: undefined } };
+    const reason = `its secret cannot be read: env://${variable}: ${variable} is not set in the environment`;
+    const receiver = { slack: 'hook', hook: 'slack' }[other] as 'slack' | 'hook';
+    const ran = await world.run(['scan'], without);
+    expect(ran.code).toBe(3);
+    expect(ran.stdout).toContain('5 clusters (0 unchanged): 2 pass, 2 fail, 1 undetermined');
+    expect(ran.stdout).toContain(`not done: receiver ${name}: ${reason}\nnot done: ${name}: 1 message not taken\n`);
+    expect(linesOf(ran.stderr).filter(({ msg }) => msg === 'secret not readable')).toMatchObject([
+      { level: 'error', of: `receiver ${name}` },
+    ]);
+    const refused = linesOf(ran.stderr).find(({ msg }) => msg === 'not delivered');
+    expect(refused).toMatchObject({ receiver: name, reason: `deliver to ${name}: ${reason}` });
+    expect(textsTo(other)).toHaveLength(1);
+    expect(textsTo(other)[0]).toContain('prod-us');
+
+    // The others hear of it when it has taken nothing in three runs.
+    for (const run of [1, 2]) {
+      expect((await world.run(['scan', ...inHours(run)], without)).code).toBe(3);
+      expect(textsTo(other)).toHaveLength(run);
+    }
+    expect(textsTo(other).at(-1)).toContain(`receiver ${name} has taken no message in 3 runs`);
+    expect(textsTo(receiver)).toEqual([]);
+
+    const back = await world.run(['scan', ...inHours(3)]);
+    expect(back.code).toBe(0);
+    expect(linesOf(back.stderr).find((line) => line.msg === 'delivered' && line.receiver === name)?.id).toBe(
+      refused.id,
+    );
+    expect(textsTo(receiver)).toHaveLength(1);
+    expect(textsTo(receiver)[0]).toContain('prod-us');
+    expect(world.hss.calls.filter(({ api }) => api === 'report')).toHaveLength(4);
+    expect((await world.run(['scan', ...inHours(4)])).stdout).not.toContain('delivered');
+  });
+
+  test('a receiver whose secret is missing and that is owed nothing', async () => {
+    await world.run(['scan']);
+    const ran = await world.run(['scan', ...later], { env: { SLACK_URL: undefined } });
+    expect(ran.code).toBe(3);
+    expect(ran.stdout).toContain('not done: receiver chat: its secret cannot be read: env://SLACK_URL');
+    expect(ran.stdout).not.toContain('not taken');
+  });
+
+  test('a dry run without a secret of a receiver', async () => {
+    const ran = await world.run(['scan', '--dry-run'], { env: { SLACK_URL: undefined, HOOK_SECRET: undefined } });
+    expect(ran.code).toBe(3);
+    expect(ran.stdout.match(/^--- to (chat|soc), not sent/gm)).toHaveLength(2);
+    expect(ran.stdout.match(/^not done: receiver (chat|soc): its secret/gm)).toHaveLength(2);
+  });
+
   test('a report that cannot be fetched', async () => {
     world.hss.fail({ kind: 'status', status: 403 }, { api: 'report', clusterId: worldClusters()[1]?.id as string });
     const ran = await world.run(['scan']);
@@ -196,6 +250,14 @@ describe('the config', () => {
     expect(textsTo('slack').join()).toContain('prod-mars');
   });
 
+  test('can name a watchdog, and without its secret all receivers are told', async () => {
+    await worldWith((urls) => `${configOf(urls)}heartbeat: { url: env://WATCHDOG_URL }\n`);
+    const ran = await world.run(['scan']);
+    expect(ran.code).toBe(3);
+    expect(ran.stdout).toContain('not done: heartbeat: its secret cannot be read: env://WATCHDOG_URL');
+    expect([textsTo('slack').length, textsTo('hook').length]).toEqual([1, 1]);
+  });
+
   test('can look the project up in IAM', async () => {
     await worldWith((urls) => configOf(urls).replace('    project_id: 0605768a2d80d5d52f91c00b7a6c1234\n', ''));
     expect((await world.run(['scan'])).code).toBe(0);
@@ -214,7 +276,7 @@ describe('the config', () => {
     expect(world.slack.received).toHaveLength(1);
   });
 
-  test('with a missing secret does nothing, and names all that are missing', async () => {
+  test('without the keys of a source does nothing, and names all secrets that are missing', async () => {
     const ran = await world.run(['scan'], { env: { HSS_AK: undefined, SLACK_URL: undefined, HOOK_SECRET: '' } });
     expect(ran.code).toBe(3);
     expect(ran.stderr).toBe(

@@ -17,6 +17,8 @@ export async function startSecretsManager(secrets: Readonly<Record<string, strin
   const server = await listen(async (request, response) => {
     const { SecretId: name } = JSON.parse(await text(request));
     asked.push(name);
+    // Under a clock that leaps it would be wrong, and the SDK asks again when it is.
+    response.sendDate = false;
     const secret = secrets[name];
     if (secret === 'hang') return;
     const known = request.headers['x-amz-target'] === 'secretsmanager.GetSecretValue' && secret !== undefined;

@@ -2,7 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../lib/core/errors.ts';
+import { InputError, UndeterminedError } from '../../lib/core/errors.ts';
+import { Secret } from '../../lib/core/secret.ts';
+import { onceEach } from '../../lib/secrets/once.ts';
 import { Secrets } from '../../lib/secrets/secrets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-secrets-'));
@@ -126,5 +128,51 @@ describe('a fetched secret', () => {
     values.a = '1';
     expect((await give(false)).reveal()).toBe('1');
     expect(fetched).toEqual(['a', 'a']);
+  });
+});
+
+describe('in one run a secret', () => {
+  const none = 'aws-sm://a: none';
+
+  test('that is missing is asked for once, and in the next run again', async () => {
+    const { secrets, fetched, values } = make();
+    const secret = onceEach(secrets);
+    for (let i = 0; i < 3; i++) await expect(secret('aws-sm://a')(false)).rejects.toThrow(none);
+    expect(fetched).toEqual(['a']);
+    values.a = '1';
+    await expect(secret('aws-sm://a')(false)).rejects.toThrow(none);
+    expect((await onceEach(secrets)('aws-sm://a')(false)).reveal()).toBe('1');
+  });
+
+  test('that is refused is asked for once more, however often it is', async () => {
+    const { secrets, fetched, values } = make({ a: 'old' });
+    const secret = onceEach(secrets);
+    expect((await secret('aws-sm://a')(false)).reveal()).toBe('old');
+    values.a = 'new';
+    for (const refresh of [true, true, false]) expect((await secret('aws-sm://a')(refresh)).reveal()).toBe('new');
+    expect(fetched).toEqual(['a', 'a']);
+  });
+
+  test('that is refused and gone by then stays what it was', async () => {
+    const { secrets, fetched, values } = make({ a: 'old' });
+    const give = onceEach(secrets)('aws-sm://a');
+    await give(false);
+    delete values.a;
+    await expect(give(true)).rejects.toThrow(none);
+    for (const refresh of [true, false]) expect((await give(refresh)).reveal()).toBe('old');
+    expect(fetched).toEqual(['a', 'a']);
+  });
+
+  test('that could not be asked for is asked for again', async () => {
+    let isUp = false;
+    const give = onceEach({
+      secret: () => async () => {
+        if (!isUp) throw new UndeterminedError('source-unreachable', 'no answer');
+        return new Secret('1');
+      },
+    })('aws-sm://a');
+    await expect(give(false)).rejects.toThrow('no answer');
+    isUp = true;
+    expect((await give(false)).reveal()).toBe('1');
   });
 });

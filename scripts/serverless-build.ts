@@ -1,11 +1,13 @@
 import { InputError } from '../lib/core/errors.ts';
-import { hint } from '../lib/core/suggest.ts';
 import { buildFunctions } from './package/build.ts';
+import { checkParameters } from './package/parameters.ts';
 
 /** As much of osls as is looked at. */
 interface Serverless {
-  readonly service: { readonly provider: { readonly environment: { readonly PORTCULLIS_CONFIG: string } } };
-  readonly configurationInput: { readonly params: { readonly default: object } };
+  readonly service: {
+    readonly provider: { readonly stage: string; readonly environment: { readonly PORTCULLIS_CONFIG: string } };
+  };
+  readonly configurationInput: { readonly params: Readonly<Record<string, Readonly<Record<string, unknown>>>> };
   /** `Error` is that of mistakes of the user: it is shown without a trace. */
   readonly classes: { readonly Error: new (message: string, code: string) => Error };
 }
@@ -13,17 +15,20 @@ interface Serverless {
 interface Options {
   /** As given: `NAME=VALUE`. */
   readonly param?: readonly string[];
+  readonly stage?: string;
 }
 
 /** Has `serverless package` and `serverless deploy` build the functions first, so that they never ship old ones. */
 export default class ServerlessBuild {
   readonly hooks: Readonly<Record<string, () => Promise<void>>>;
 
-  constructor(serverless: Serverless, { param = [] }: Options) {
+  constructor(serverless: Serverless, { param = [], stage }: Options) {
     this.hooks = {
       'before:package:createDeploymentArtifacts': async () => {
         try {
-          checkParameters(param, Object.keys(serverless.configurationInput.params.default));
+          const { default: common, [stage ?? serverless.service.provider.stage]: ofStage } =
+            serverless.configurationInput.params;
+          checkParameters(param, { ...common, ...ofStage });
           await buildFunctions(serverless.service.provider.environment.PORTCULLIS_CONFIG);
         } catch (error) {
           if (error instanceof InputError) throw new serverless.classes.Error(error.message, 'PORTCULLIS_INPUT');
@@ -31,12 +36,5 @@ export default class ServerlessBuild {
         }
       },
     };
-  }
-}
-
-/** osls takes any name, and a mistake in one would leave the default in place. */
-function checkParameters(given: readonly string[], known: readonly string[]): void {
-  for (const name of given.map((text) => text.split('=')[0] ?? '')) {
-    if (!known.includes(name)) throw new InputError(`--param ${name}: there is no such parameter${hint(name, known)}`);
   }
 }

@@ -164,6 +164,11 @@ test.each([
     says: '--param protctState: there is no such parameter; did you mean protectState?',
   },
   { args: param('scanConcurrency=1'), says: "functions.scan.events.0.sqs.maximumConcurrency': must be >= 2" },
+  { args: param('pages=True'), says: 'parameter pages: "True" is not true or false' },
+  {
+    args: [...param('rate=rate(1 day)'), '--stage', 'prod'],
+    says: 'parameter noScanAlarmHours: 3 is not more than rate(1 day)',
+  },
 ])('$args packages nothing, and says why without a trace', async ({ args, says }) => {
   const { stdout, stderr } = await packaged(...args).then(
     ({ output }) => ({ stdout: output, stderr: '' }),

@@ -98,8 +98,6 @@ async function tellOfDeadLetters(
     const { count, bodies } = await deadLetters.look();
     const isWhole = count <= bodies.length;
     const sources = bodies.map((body) => parseSourceMessage(body)?.source ?? 'unknown');
-    // Some are there, and none was shown just now: nothing is known of which.
-    if (count > 0 && sources.length === 0) return;
     const app = await instance.app();
     const { owed } = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
       app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now(), signal),

@@ -56,7 +56,7 @@ export async function tellEach(
   const told = (record?.value ?? {}) as Readonly<Record<string, number>>;
   const now: Record<string, number> = {};
   for (const name of new Set([...Object.keys(told), ...reasons.keys()])) {
-    const lastMs = reasons.has(name) ? nowMs : (told[name] ?? 0);
+    const lastMs = reasons.has(name) || !isWhole ? nowMs : (told[name] ?? 0);
     if (nowMs - lastMs > followedForMs) continue;
     now[name] = lastMs;
     await tellOfOurselves(edges, outbox, name, reasons.get(name) ?? (isWhole ? [] : undefined), nowMs);

@@ -161,7 +161,8 @@ export async function tellPoisoned(
   });
   const more =
     'there are more messages in the dead-letter queue than it shows, perhaps of other sources; move them back';
-  if (!isWhole) reasons.push(told('more messages', more));
+  // Where some are there, and none was shown just now, nothing is known of which, and what was told is still so.
+  if (!isWhole && sources.length > 0) reasons.push(told('more messages', more));
   await tellEach(edges, outbox, 'poisoned', new Map(reasons), nowMs, isWhole);
   await outbox.finish();
   return new Run(edges, outbox, nowMs, signal, {}).summary();

@@ -1,6 +1,7 @@
 import {
   ChangeMessageVisibilityBatchCommand,
   GetQueueAttributesCommand,
+  type Message,
   ReceiveMessageCommand,
   SendMessageCommand,
   SQSClient,
@@ -29,10 +30,21 @@ export interface Queue {
 
 /** Of ten messages each. */
 const mostLooks = 20;
+const outOfSightSeconds = 30;
+
+/** How long one try of a call may take; there are three. Nothing waits for new messages here. Milliseconds. */
+const defaults = { timeoutMs: 5_000 };
 
 /** @param url of the queue */
-export function openQueue(url: string): Queue {
-  const client = new SQSClient({});
+export function openQueue(url: string, { timeoutMs }: { readonly timeoutMs: number } = defaults): Queue {
+  const client = new SQSClient({
+    requestHandler: { connectionTimeout: 3_000, requestTimeout: timeoutMs, throwOnRequestTimeout: true },
+  });
+  /** Where that fails they are seen again by themselves. */
+  async function showAgain(messages: readonly Message[]): Promise<void> {
+    const Entries = messages.map(({ ReceiptHandle }, i) => ({ Id: `${i}`, ReceiptHandle, VisibilityTimeout: 0 }));
+    await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries })).catch(() => {});
+  }
   return {
     async send(body, { group, once, delaySeconds } = {}) {
       await client.send(
@@ -57,30 +69,27 @@ export function openQueue(url: string): Queue {
         Attributes ?? {};
       const count = Number(visible) + Number(hidden);
       if (count === 0) return { count, bodies: [] };
-      const bodies: string[] = [];
-      for (const seen: string[][] = []; ; ) {
-        const { Messages = [] } =
-          seen.length < mostLooks
-            ? await client.send(
-                // What was seen is out of sight until all is: else the same ones come again.
-                new ReceiveMessageCommand({
-                  QueueUrl: url,
-                  MaxNumberOfMessages: 10,
-                  VisibilityTimeout: 30,
-                  WaitTimeSeconds: 0,
-                }),
-              )
-            : {};
-        if (Messages.length === 0) {
-          for (const receipts of seen) {
-            const Entries = receipts.map((ReceiptHandle, i) => ({ Id: `${i}`, ReceiptHandle, VisibilityTimeout: 0 }));
-            await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries }));
-          }
-          return { count, bodies };
+      const seen: Message[][] = [];
+      try {
+        while (seen.length < mostLooks) {
+          // What was seen is out of sight until all is: else the same ones come again.
+          const { Messages = [] } = await client.send(
+            new ReceiveMessageCommand({
+              QueueUrl: url,
+              MaxNumberOfMessages: 10,
+              VisibilityTimeout: outOfSightSeconds,
+              WaitTimeSeconds: 0,
+            }),
+          );
+          if (Messages.length === 0) break;
+          seen.push(Messages);
         }
-        bodies.push(...Messages.flatMap(({ Body }) => Body ?? []));
-        seen.push(Messages.flatMap(({ ReceiptHandle }) => ReceiptHandle ?? []));
+      } catch (error) {
+        // Some of them are better than none.
+        if (seen.length === 0) throw error;
       }
+      await Promise.all(seen.map(showAgain));
+      return { count, bodies: seen.flat().flatMap(({ Body }) => Body ?? []) };
     },
     close: () => client.destroy(),
   };

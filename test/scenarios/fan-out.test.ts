@@ -254,6 +254,20 @@ test('of dead letters that a receiver does not take word of it hears within minu
   expect(taken.map(({ text }) => text).join()).toContain(`message of ${sources[0]?.name}`);
 });
 
+test('of dead letters that nobody can see just now what is owed is told all the same', async () => {
+  await start(1, () => 1, 1);
+  const letter = { version: 1, source: sources[0]?.name, tick: new Date(Date.now()).toISOString(), part: 1 };
+  await queues.open(queues.deadLettersUrl).send(letter, { group: 'group', once: 'letter' });
+  for (let i = 0; i < 4; i++) chat.script.push({ status: 503 });
+  await tick();
+  expect(await queues.receive(queues.deadLettersUrl)).toBeDefined();
+  const before = chat.received.length;
+  await tick();
+  const since = chat.received.slice(before).map(({ text }) => text);
+  expect(since.join()).toContain(`message of ${sources[0]?.name}`);
+  expect(since.join()).not.toContain('more messages');
+});
+
 test('dead letters are told though the secret of another receiver is gone', async () => {
   await start(1, () => 1, 1);
   await addReceiver('env://GONE');

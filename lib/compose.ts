@@ -17,6 +17,7 @@ import { type StateStore, StoreError } from './app/state.ts';
 import { noPolicy, type WatchedSource } from './app/watched.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
+import { formatDuration } from './core/duration.ts';
 import { InputError, UndeterminedError } from './core/errors.ts';
 import type { Evaluation } from './core/evaluation.ts';
 import { type PagePlace, parseS3Prefix } from './core/page-place.ts';
@@ -161,6 +162,8 @@ export async function compose(config: Config, world: World): Promise<App> {
     fetchAwsSecret: awsSecrets({ endpoint: env.AWS_ENDPOINT_URL_SECRETS_MANAGER }),
     nowMs: clock.nowMs,
     maxAgeMs: config.secretsMaxAgeMs,
+    onStale: (secret, ageMs, why) =>
+      log('warn', 'secret not fetched, the last value is used', { secret, age: formatDuration(ageMs), reason: why }),
   });
   const files = await loadPolicies(config);
   const place = placeOf(config, env);

@@ -12,15 +12,27 @@ export interface SecretsOptions {
   readonly nowMs: () => number;
   /** How long a fetched value is used before it is fetched again. */
   readonly maxAgeMs: number;
+  /** Told of a secret that cannot be fetched just now, and of which the last value is used. */
+  readonly onStale?: (reference: string, ageMs: number, why: string) => void;
 }
+
+/** How soon a value that could not be fetched is asked for again; a store that does not answer is not asked for every message. */
+const retryAfterMs = 60_000;
 
 /** Give a secret; with `refresh`, fetch it anew, since the other side refused the one at hand. */
 export type Give<T> = (refresh: boolean) => Promise<T>;
 
+interface Known {
+  readonly value: Promise<string>;
+  readonly atMs: number;
+  /** When it was asked for in vain. */
+  readonly askedMs?: number;
+}
+
 /** Resolves references to secrets: `env://`, `file://`, `aws-sm://`. */
 export class Secrets {
   readonly #options: SecretsOptions;
-  readonly #cache = new Map<string, { readonly value: Promise<string>; readonly atMs: number }>();
+  readonly #cache = new Map<string, Known>();
 
   constructor(options: SecretsOptions) {
     this.#options = options;
@@ -56,6 +68,11 @@ export class Secrets {
     );
   }
 
+  #isFresh({ atMs, askedMs = Number.NEGATIVE_INFINITY }: Known): boolean {
+    const { nowMs, maxAgeMs } = this.#options;
+    return nowMs() - atMs < maxAgeMs || nowMs() - askedMs < Math.min(retryAfterMs, maxAgeMs);
+  }
+
   async #fetch(reference: string, refresh: boolean): Promise<string> {
     const { scheme, name } = split(reference);
     if (scheme === 'env') {
@@ -65,15 +82,17 @@ export class Secrets {
     }
     const key = `${scheme}://${name}`;
     const known = this.#cache.get(key);
-    if (known !== undefined && !refresh && this.#options.nowMs() - known.atMs < this.#options.maxAgeMs)
-      return known.value;
+    if (known !== undefined && !refresh && this.#isFresh(known)) return known.value;
     const fetched = scheme === 'file' ? readSecretFile(name, reference) : this.#options.fetchAwsSecret(name);
+    const { nowMs, onStale } = this.#options;
     // The last value is as good as before where nobody says anything else.
     const value = fetched.catch((error: unknown) => {
-      if (error instanceof UndeterminedError && known !== undefined && !refresh) return known.value;
-      throw error;
+      if (!(error instanceof UndeterminedError) || known === undefined || refresh) throw error;
+      onStale?.(key, nowMs() - known.atMs, error.message);
+      this.#cache.set(key, { ...known, askedMs: nowMs() });
+      return known.value;
     });
-    this.#cache.set(key, { value, atMs: this.#options.nowMs() });
+    this.#cache.set(key, { value, atMs: nowMs() });
     // A failure is not remembered.
     value.catch(() => {
       if (known === undefined) this.#cache.delete(key);

@@ -176,3 +176,37 @@ describe('in one run a secret', () => {
     expect((await give(false)).reveal()).toBe('1');
   });
 });
+
+test('the last value stands in while nobody answers, which is told, and is asked for again a minute later', async () => {
+  let [nowMs, isUp, asked] = [0, true, 0];
+  const stale: unknown[] = [];
+  const secrets = new Secrets({
+    env: {},
+    async fetchAwsSecret() {
+      asked++;
+      if (!isUp) throw new UndeterminedError('source-unreachable', 'no answer');
+      return `${nowMs}`;
+    },
+    nowMs: () => nowMs,
+    maxAgeMs: 600_000,
+    onStale: (...told) => stale.push(told),
+  });
+  const at = async (minute: number) => {
+    nowMs = minute * 60_000;
+    return [(await secrets.secret('aws-sm://a')(false)).reveal(), asked];
+  };
+  expect(await at(0)).toEqual(['0', 1]);
+  isUp = false;
+  expect([await at(10), await at(10.9), await at(11), await at(11.5)]).toEqual([
+    ['0', 2],
+    ['0', 2],
+    ['0', 3],
+    ['0', 3],
+  ]);
+  expect(stale).toEqual([
+    ['aws-sm://a', 600_000, 'no answer'],
+    ['aws-sm://a', 660_000, 'no answer'],
+  ]);
+  isUp = true;
+  expect(await at(12)).toEqual([`${12 * 60_000}`, 4]);
+});

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { GateRequest } from '../lib/app/gate.ts';
 import { InputError } from '../lib/core/errors.ts';
 import { parseImagePattern } from '../lib/core/images.ts';
+import { keyTwice } from '../lib/core/key-twice.ts';
 import { Duration } from '../lib/core/policy/schema.ts';
 import { terminalText } from '../lib/core/render/escape.ts';
 import { hint } from '../lib/core/suggest.ts';
@@ -104,25 +105,6 @@ function parseBody({ body, isBase64Encoded }: UrlEvent): unknown {
   const twice = keyTwice(text);
   if (twice !== undefined) throw new InputError(`${shown(twice)}: is there twice`);
   return fields;
-}
-
-/**
- * A key that an object has twice, of which a parser would take the last. Objects in objects are not asked for, so it is enough
- * to look at the outermost.
- * @param json valid JSON
- */
-function keyTwice(json: string): string | undefined {
-  const seen = new Set<string>();
-  let depth = 0;
-  for (const [sign, text, colon] of json.matchAll(/("[^"\\]*(?:\\.[^"\\]*)*")\s*(:?)|[[\]{}]/g)) {
-    if (text === undefined) depth += sign === '{' || sign === '[' ? 1 : -1;
-    else if (colon === ':' && depth === 1) {
-      const key = JSON.parse(text) as string;
-      if (seen.has(key)) return key;
-      seen.add(key);
-    }
-  }
-  return undefined;
 }
 
 function describe(issue: z.core.$ZodIssue): string {

@@ -9,6 +9,7 @@ import {
   type RuleResult,
   verdictOf,
 } from '../core/evaluation.ts';
+import { keyTwice } from '../core/key-twice.ts';
 import { terminalText } from '../core/render/escape.ts';
 import { listNames } from '../core/report.ts';
 import { parseResult } from '../core/result.ts';
@@ -56,6 +57,11 @@ export function readAnswer(
     const expected = evaluation.isLetThrough ? httpStatuses.pass : httpStatuses[evaluation.verdict];
     if (status !== expected)
       throw new RemoteError(`${gate}: answered ${status}, and a verdict that is none: ${evaluation.verdict}`);
+    const twice = keyTwice(body);
+    if (twice !== undefined)
+      throw new RemoteError(
+        `${gate}: answered with ${terminalText(twice, 60)} twice in one object, which is no verdict`,
+      );
     const odd = contradiction(evaluation, request, nowMs);
     if (odd !== undefined) throw new RemoteError(`${gate}: ${odd}`);
     const { id, name } = evaluation.cluster;

@@ -133,6 +133,7 @@ describe.each([gitlab, jenkins])('$name', (system) => {
     ['a repository that is not there', { PORTCULLIS_REPOSITORY: 'file:///nowhere', PORTCULLIS_REF: 'v0.1.0' }],
     ['a reference that is not there', { PORTCULLIS_REF: 'v9.9.9' }],
     ['a reference without a gate', { PORTCULLIS_REF: 'HEAD' }],
+    ['no folder for it', { PORTCULLIS_REF: 'HEAD', TMPDIR: '/nowhere' }],
     ['a folder that is not there', { PORTCULLIS_PATH: '/nowhere' }],
     ['a reference that would be an option', { PORTCULLIS_REF: '--upload-pack=touch pwned' }],
   ])('never passes with %s', async (_, given) => {

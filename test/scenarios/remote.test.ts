@@ -293,6 +293,8 @@ describe.each(ways)('asked by %s', (way, to) => {
       ['prod-eu', eased({ new: 0, fixed: 0, before: 1 }), /does not say what it compared with/, previous],
       ['prod-eu', eased({ new: 5, fixed: 0, before: 1 }), /no-high is observed with enforce: block/, previous],
       ['prod-eu', edited(passing, (it) => it.rules.push(it.rules[0])), /rule no-high is there twice/],
+      ['prod-eu', passing.replace('"verdict"', '"verdict": "fail", "verdict"'), /answered with verdict twice/],
+      ['prod-eu', passing.replace('"status"', '"st\\u0061tus": "fail", "status"'), /answered with status twice/],
       [
         'prod-eu',
         edited(passing, (it) => Object.assign(it.rules[0], { findings })),

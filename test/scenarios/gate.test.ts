@@ -681,8 +681,12 @@ test('an undetermined verdict is let through only where that is asked for, and l
   expect(ran.stderr).toBe(
     'portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n',
   );
-  expect(JSON.parse(ran.stdout)).toMatchObject({ verdict: 'undetermined', let_through: true });
-  for (const format of ['table', 'github', 'markdown', 'sarif'])
+  expect(JSON.parse(ran.stdout)).toMatchObject({
+    verdict: 'undetermined',
+    let_through: true,
+    notes: [{ message: expect.stringContaining('of a report at hand nothing is written down') }],
+  });
+  for (const format of ['table', 'github', 'markdown', 'sarif', 'junit'])
     expect((await command([...args, '--on-undetermined', 'pass', '--format', format])).stdout).toContain('LET THROUGH');
   expect(await command([...args, '--on-undetermined', 'ignore'])).toMatchObject({ code: 3 });
 });

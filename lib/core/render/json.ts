@@ -10,7 +10,7 @@ import type {
 import { type FieldType, type FindingKind, fields, listNames } from '../report.ts';
 import { jsonText } from './escape.ts';
 import { fitted } from './json-room.ts';
-import { isoTime } from './words.ts';
+import { isoTime, letThrough } from './words.ts';
 
 /** A function answers with 6,291,556 bytes at most, in which this is a text with its quotes escaped once more. */
 export const largestResult = 6_200_000;
@@ -51,8 +51,13 @@ export function resultOf(evaluation: Evaluation) {
         return [list, { reported: reported ?? null, listed }];
       }),
     ),
-    notes: evaluation.notes.map(({ message, list }) => ({ message, ...(list && { list }) })),
+    notes: notesOf(evaluation).map(({ message, list }) => ({ message, ...(list && { list }) })),
   };
+}
+
+function notesOf(evaluation: Evaluation): Evaluation['notes'] {
+  const { notes, isUnrecorded } = evaluation;
+  return isUnrecorded ? [{ message: letThrough(evaluation) }, ...notes] : notes;
 }
 
 export function reasonEntry({ kind, message, command, list, rules }: Reason) {

@@ -3,7 +3,7 @@ import { logLine, terminalText, xmlAttribute, xmlText } from './escape.ts';
 import { type Escapes, ruleLines, waivedLines } from './finding-words.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
 import { waiverGrounds, waiverPhrase } from './waiver-words.ts';
-import { clusterOf, excess, isBroken, isoTime, plural, quantity, spell, summaryOf } from './words.ts';
+import { clusterOf, excess, isBroken, isoTime, letThrough, plural, quantity, spell, summaryOf } from './words.ts';
 
 interface Case {
   readonly name: string;
@@ -35,12 +35,22 @@ export function renderJunit(evaluation: Evaluation): string {
     `  <testsuite${attributes(suite)}>`,
     ...propertyLines(evaluation),
     ...cases.flatMap((one) => caseLines(one, className)),
-    ...output('system-out', 4, [summaryOf(evaluation), ...waiverLines(evaluation), ...noteLines(evaluation)]),
+    ...output('system-out', 4, [
+      ...letThroughLines(evaluation),
+      summaryOf(evaluation),
+      ...waiverLines(evaluation),
+      ...noteLines(evaluation),
+    ]),
     ...output('system-err', 4, evaluation.reasons.map(reasonLine)),
     '  </testsuite>',
     '</testsuites>',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** It is no pass: the cases tell what cannot be judged. */
+function letThroughLines(evaluation: Evaluation): readonly string[] {
+  return evaluation.isLetThrough ? [letThrough(evaluation)] : [];
 }
 
 function casesOf(evaluation: Evaluation): readonly Case[] {

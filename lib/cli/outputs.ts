@@ -78,7 +78,7 @@ export async function removeEarlier(args: readonly string[], env: Terminal['env'
     mentions: '',
   }));
   if (ids === undefined) return;
-  const kept = new Set([...ids, ...(await Promise.all(others.map(identityOf)))]);
+  const kept = new Set([...ids, ...(await Promise.all(others.map((file) => identityOf(inputOf(file)))))]);
   for (const text of values.out ?? []) {
     try {
       const { file } = parseOut(String(text));
@@ -105,7 +105,7 @@ function unwritable(option: string, file: string, error: unknown): string {
 
 async function filesRead(values: GateValues, env: Terminal['env']): Promise<ReadFiles> {
   const { report, policy, cluster, function: name, url } = values;
-  const files = report === undefined ? [] : [report];
+  const files = report === undefined ? [] : [inputOf(report)];
   let mentions = '';
   if (report !== undefined && policy !== undefined) files.push(policy);
   const isRemote = name !== undefined || url !== undefined;
@@ -122,6 +122,11 @@ async function filesRead(values: GateValues, env: Terminal['env']): Promise<Read
     }
   }
   return { ids: new Set(await Promise.all(files.map(identityOf))), mentions };
+}
+
+/** Standard input may be a file, too. */
+function inputOf(file: string): string {
+  return file === '-' ? '/dev/stdin' : file;
 }
 
 /** The same for all names of a file, and for where one would be that is not there. */

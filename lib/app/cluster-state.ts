@@ -34,6 +34,8 @@ export interface Refused extends Attempt {
   readonly sinceMs: number;
   /** Since when it has been owed these very news. */
   readonly newsSinceMs?: number;
+  /** Of how many clusters the message was. */
+  readonly parts?: number;
   /** To deliver these news. */
   readonly attempts: number;
   readonly reason: string;

@@ -1,5 +1,14 @@
 import type { Alert } from '../core/alerts.ts';
-import { type Announce, type Cause, causes, isOfDigest, type Owed, type OweOptions, owe } from '../core/deliveries.ts';
+import {
+  type Announce,
+  type Cause,
+  causes,
+  isOfDigest,
+  messageId,
+  type Owed,
+  type OweOptions,
+  owe,
+} from '../core/deliveries.ts';
 import { DeliveryError, InputError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
@@ -206,6 +215,14 @@ export class Outbox {
     const messages = new Map<string, Claimed[]>();
     /** The message of this run, by source. It has the id of its first part, which is in no other message. */
     const ours = new Map<string, string>();
+    /** Of messages that were not taken: how many of their parts are here. */
+    const here = new Map<string, number>();
+    for (const { followed } of targets) {
+      const message = followed.state.logs.get(receiver)?.value.owed?.message;
+      if (message !== undefined) here.set(message, (here.get(message) ?? 0) + 1);
+    }
+    /** What a part of such a message is sent as. */
+    const splits = new Map<string, string>();
     for (const target of targets) {
       const { source } = target;
       let isAgain = false;
@@ -219,7 +236,13 @@ export class Outbox {
           // What was sent before is sent again in the message it was in, with what else of it was not written down.
           const attempt = before?.claim ?? before?.owed;
           isAgain = attempt?.id === owed.id;
-          return isAgain && attempt !== undefined ? attempt.message : (ours.get(source) ?? owed.id);
+          if (!isAgain || attempt === undefined) return ours.get(source) ?? owed.id;
+          // Under its id the rest of it could not be told from what was taken.
+          const isWhole = before?.claim !== undefined || (here.get(attempt.message) ?? 0) >= (before?.owed?.parts ?? 1);
+          if (isWhole) return attempt.message;
+          const part = splits.get(attempt.message) ?? messageId([attempt.message, owed.id]);
+          splits.set(attempt.message, part);
+          return part;
         },
       );
       if (typeof claimed !== 'object') continue;
@@ -358,7 +381,7 @@ export class Outbox {
       result.isInputError ||= error instanceof InputError;
       result.isGone ||= error instanceof DeliveryError && error.status === 410;
       this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
-      for (const claimed of claims) await this.#stillOwed(claimed, notice, error);
+      for (const claimed of claims) await this.#stillOwed(claimed, notice, claims.length, error);
       return;
     }
     result.accepted++;
@@ -376,7 +399,7 @@ export class Outbox {
     if (first !== undefined) await introduce(this.#edges.store, first, this.#nowMs);
   }
 
-  async #stillOwed(claimed: Claimed, notice: Notice, error: DeliveryError | InputError): Promise<void> {
+  async #stillOwed(claimed: Claimed, notice: Notice, parts: number, error: DeliveryError | InputError): Promise<void> {
     const { before, receiver, owed, message } = claimed;
     const reason = error.message;
     const sinceMs = before?.owed?.sinceMs ?? this.#nowMs;
@@ -387,7 +410,7 @@ export class Outbox {
     if (this.#nowMs - newsSinceMs < this.#edges.options.owedForMs) {
       this.#owe(claimed);
       this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
-      const attempt = { id: owed.id, message, sinceMs, newsSinceMs, attempts, reason };
+      const attempt = { id: owed.id, message, parts, sinceMs, newsSinceMs, attempts, reason };
       // What it refused for certain it does not know.
       const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(owed) : {};
       const { claim: _, ...known } = before ?? {};

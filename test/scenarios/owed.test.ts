@@ -552,3 +552,30 @@ test('that a receiver takes messages again is told also when all it was sent was
   expect(heard.filter((line) => line.startsWith('chat'))).toHaveLength(1);
   expect(heard).toContain('soc: receiver chat resolved receiver-failing');
 });
+
+test('a digest that was refused is sent under its id as a whole only: parts of it are messages of their own', async () => {
+  const world = scripted();
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  const names = ['a', 'b', 'c', 'd'];
+  const show = (hour: number) => {
+    for (const name of names)
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hour * hourMs });
+  };
+  show(0);
+  chat.script.push('refuse', 'refuse');
+  await world.run(startMs);
+  await world.run(startMs + hourMs / 2);
+  // All of it again is the same message.
+  expect(chat.sent[1]?.id).toBe(chat.sent[0]?.id);
+  show(1);
+  let begun = 0;
+  const tick = { sinceMs: startMs + hourMs };
+  await world.run(startMs + hourMs, undefined, { ...tick, mayStart: () => begun++ < 3 });
+  await world.run(startMs + hourMs + minuteMs, undefined, tick);
+  const told = chat.accepted.map((notice) =>
+    notice.about === 'digest' ? notice.clusters.map(({ cluster }) => cluster.name) : [],
+  );
+  expect(told.map(({ length }) => length)).toEqual([3, 1]);
+  expect(told.flat().sort()).toEqual(names);
+  expect(new Set(chat.sent.map(({ id }) => id)).size).toBe(3);
+});

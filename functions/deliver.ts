@@ -5,7 +5,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { mostAttempts, parseRetryMessage, retryDelaySeconds, retryMessage } from './messages.ts';
+import { mostAttempts, parseRetryMessage, sendRetries } from './messages.ts';
 import { addDelivery, powertoolsMetrics, type RunMetrics } from './metrics.ts';
 
 const marginMs = 15_000;
@@ -55,8 +55,7 @@ export async function deliverAgain(
       owed: owed.length,
       failures,
     });
-    if (owed.length > 0 && attempt < mostAttempts)
-      await retries.send(retryMessage(owed, attempt + 1), { delaySeconds: retryDelaySeconds(attempt + 1) });
+    if (attempt < mostAttempts) await sendRetries(retries, owed, attempt + 1);
   } catch (error) {
     instance.discard();
     log('error', 'deliveries could not be tried again', { attempt, error: describeError(error) });

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import type { Queue } from '../lib/queue/sqs.ts';
 
 /** One source to be worked, as `schedule` and `scan` send it. */
 const SourceMessage = z.object({
@@ -48,6 +49,20 @@ export function retryDelaySeconds(attempt: number): number {
 /** With the next schedule all that is owed is tried again anyway. */
 export const mostAttempts = 8;
 
-export function retryMessage(targets: readonly RetryMessage['targets'][number][], attempt: number): RetryMessage {
-  return { version: 1, targets: targets.slice(0, mostTargets), attempt };
+/** As many messages as it takes. */
+export function retryMessages(targets: readonly RetryMessage['targets'][number][], attempt: number): RetryMessage[] {
+  const messages: RetryMessage[] = [];
+  for (let at = 0; at < targets.length; at += mostTargets)
+    messages.push({ version: 1, targets: targets.slice(at, at + mostTargets), attempt });
+  return messages;
+}
+
+/** Ask for what receivers did not take to be delivered again, a while later. */
+export async function sendRetries(
+  queue: Queue,
+  targets: readonly RetryMessage['targets'][number][],
+  attempt: number,
+): Promise<void> {
+  for (const message of retryMessages(targets, attempt))
+    await queue.send(message, { delaySeconds: retryDelaySeconds(attempt) });
 }

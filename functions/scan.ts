@@ -8,7 +8,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { parseSourceMessage, retryDelaySeconds, retryMessage, type SourceMessage } from './messages.ts';
+import { parseSourceMessage, type SourceMessage, sendRetries } from './messages.ts';
 import { addRun, noMetrics, powertoolsMetrics, type RunMetrics } from './metrics.ts';
 
 /** Enough for what is under way to end, and to be said. */
@@ -49,8 +49,38 @@ export async function handler(event: unknown, invocation: Invocation): Promise<u
   const queues = await openQueues(process.env);
   // A batch of one; what fails is given back to the queue, and to its dead letters after a few times.
   const processor = new SqsFifoPartialProcessorAsync();
-  const work = ({ body }: { readonly body: string }) => scanSource(body, invocation, instance, queues, metrics);
+  const work = (record: Received) => takeSource(record, invocation, instance, queues, metrics);
   return processPartialResponse(event as never, work, processor, { throwOnFullBatchFailure: false });
+}
+
+/** As much of a record of the queue as is looked at. */
+interface Received {
+  readonly body: string;
+  readonly receiptHandle: string;
+}
+
+/** So soon a message that failed is tried again. */
+const againSeconds = 30;
+
+/**
+ * `scanSource`, and what fails in our hands is not kept from the queue for as long as a worker that died would keep it: until
+ * then no other source of its key is worked.
+ */
+export async function takeSource(
+  { body, receiptHandle }: Received,
+  invocation: Invocation,
+  instance: Instance,
+  queues: ScanQueues,
+  metrics: RunMetrics,
+): Promise<void> {
+  try {
+    await scanSource(body, invocation, instance, queues, metrics);
+  } catch (error) {
+    await queues.sources
+      .giveBack(receiptHandle, againSeconds)
+      .catch((why: unknown) => instance.log('warn', 'message not given back at once', { error: describeError(why) }));
+    throw error;
+  }
 }
 
 function isQueueEvent(event: unknown): boolean {
@@ -113,7 +143,7 @@ async function work(
     await queues.sources.send(next, { group: known.group, once: `${source}-${tick}-${next.part}` });
     log('info', 'clusters left for a continuation', { source, left, part: next.part });
   }
-  if (owed.length > 0) await queues.retries.send(retryMessage(owed, 1), { delaySeconds: retryDelaySeconds(1) });
+  await sendRetries(queues.retries, owed, 1);
   // Of a receiver whose secret is missing the others were told, and it is owed: no reason to look again.
   if (summary.hasInvalidSource) throw new ScanError(3, 'invalid input');
 }

@@ -5,7 +5,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { parseSourceMessage, retryDelaySeconds, retryMessage, type SourceMessage } from './messages.ts';
+import { parseSourceMessage, type SourceMessage, sendRetries } from './messages.ts';
 
 const instance = createInstance(process.env, powertoolsLogging());
 
@@ -102,7 +102,7 @@ async function tellOfDeadLetters(
     const { owed } = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
       app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now(), signal),
     );
-    if (owed.length > 0) await retries.send(retryMessage(owed, 1), { delaySeconds: retryDelaySeconds(1) });
+    await sendRetries(retries, owed, 1);
   } catch (error) {
     instance.log('error', 'dead letters could not be told of', { error: describeError(error) });
   }

@@ -302,7 +302,7 @@ export async function compose(config: Config, world: World): Promise<App> {
     async scan(nowMs, options = {}, signal) {
       const secret = onceEach(secrets);
       const summary = await scan(await checked(options, secret), nowMs, signal, options.scope);
-      if (summary.exitCode === 0 && options.notifiers === undefined) await beat(secret, signal);
+      if (summary.exitCode === 0 && summary.left === 0 && options.notifiers === undefined) await beat(secret, signal);
       return summary;
     },
     deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges(), targets, nowMs, signal),
@@ -390,7 +390,8 @@ function forgets({ webhook }: Receiver): boolean {
 /** Sources of one group share a limit of HSS, and are not worked at the same time. Says nothing of the reference. */
 function limitGroup({ limits }: Config, credentials: string): string {
   if (limits?.calls_shared_by === 'address') return 'all';
-  return hash('sha256', `group ${credentials}`, 'hex').slice(0, 16);
+  // A member of a secret is told apart from the whole by its text only.
+  return hash('sha256', `group ${credentials.split('#')[0]}`, 'hex').slice(0, 16);
 }
 
 /** For each receiver a client of its own, which connects only to where that receiver may be. */

@@ -30,6 +30,10 @@ export async function judgeCluster(
 ): Promise<Evaluation> {
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
   if (row.reportId === undefined || row.scannedAtMs === undefined) {
+    if (row.vagueAtMs !== undefined) {
+      const message = `cluster ${row.clusterName}: the row of the list of reports that may be the newest says not which report it is of, or not when`;
+      return undetermined(cluster, [{ kind: 'report-unreadable', message }], judge);
+    }
     const message = `cluster ${row.clusterName} was never checked: HSS lists it without a report`;
     return undetermined(cluster, [{ kind: 'report-missing', message }], judge);
   }
@@ -85,7 +89,11 @@ function subjectOf({ facts, digest, problem }: ReadReport) {
 
 /** Why a body does not answer for the row that led to it. A newer one does: there may be a check since the list was made. */
 function strangerProblem(row: ClusterRow, { facts }: ReadReport): Reason | undefined {
-  if (facts.clusterId !== undefined && facts.clusterId !== row.clusterId) {
+  const isOther =
+    facts.clusterId === undefined
+      ? facts.clusterName !== undefined && facts.clusterName !== row.clusterName
+      : facts.clusterId !== row.clusterId;
+  if (isOther) {
     const message = `report ${row.reportId} is about another cluster than the list of reports says`;
     return { kind: 'report-unreadable', message };
   }

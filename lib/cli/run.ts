@@ -116,9 +116,19 @@ async function dispatch([name, ...args]: readonly string[], terminal: Terminal):
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) throw new InputError(`there is no command ${name}${hint(name, Object.keys(commands))}`);
   const { run, help: commandHelp } = await command.load();
-  if (args.includes('--help') || args.includes('-h')) {
+  // As the value of an option it is a mistake, and no verdict.
+  if (isHelp(args[0]) || (args.length > 1 && isHelp(args.at(-1)) && args.slice(0, -1).every(isWord))) {
     terminal.stdout.write(commandHelp);
     return 0;
   }
   return run(args, terminal);
+}
+
+function isHelp(arg: string | undefined): boolean {
+  return arg === '--help' || arg === '-h';
+}
+
+/** `silence add --help` */
+function isWord(arg: string): boolean {
+  return !arg.startsWith('-');
 }

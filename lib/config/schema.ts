@@ -35,7 +35,12 @@ function isUrl(text: string): boolean {
 }
 
 export const Source = z.strictObject({
-  name: Name,
+  // News about ourselves goes by that name, past all routes.
+  name: Name.check(
+    z.refine((name) => name !== 'portcullis', {
+      error: 'portcullis is taken: it is how news about Portcullis itself is called',
+    }),
+  ),
   region: z
     .string()
     .check(z.regex(/^[a-z0-9-]{1,64}$/, { error: 'has to be the id of a region, such as ap-southeast-1' })),

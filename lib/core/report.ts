@@ -189,6 +189,8 @@ export interface ClusterRow {
   readonly reportId: string | undefined;
   /** Epoch milliseconds, UTC. Absent: the cluster was never checked. */
   readonly scannedAtMs: number | undefined;
+  /** Its newest row lacks the report's id or a time that can be read: when that may be; the largest number: at any time. */
+  readonly vagueAtMs?: number;
 }
 
 /** The newest row of every cluster of a source, sorted by name, then id. */

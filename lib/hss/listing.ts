@@ -38,6 +38,8 @@ interface Pass {
   /** By their own text, so that a row given twice counts once. */
   readonly rows: Map<string, ClusterRow>;
   readonly nameless: number;
+  /** Those of them that have the name of a cluster. */
+  readonly named: readonly ClusterRow[];
   /** The largest total that was told. */
   readonly total: number;
   /** Whether a cluster came on more than one page. */
@@ -56,10 +58,11 @@ export async function listAll(what: string, getPage: (offset: number) => Promise
   let found = '';
   let before = '';
   for (let times = 0; times < maxPasses; times++) {
-    const { rows, nameless, total, repeats } = await listOnce(what, getPage);
+    const { rows, nameless, named, total, repeats } = await listOnce(what, getPage);
     const seen = [...rows.keys()].sort().join('\n');
     const given = rows.size + nameless;
-    if (given >= total && (!repeats || seen === before)) return { clusters: newestOfEach(rows.values()), nameless };
+    if (given >= total && (!repeats || seen === before))
+      return { clusters: newestOfEach(rows.values(), named), nameless };
     found = given < total ? `${total} rows are told and ${given} are given` : 'the pages change while they are read';
     before = seen;
   }
@@ -73,6 +76,7 @@ async function listOnce(what: string, getPage: (offset: number) => Promise<Page>
   const rows = new Map<string, ClusterRow>();
   const pageOf = new Map<string, number>();
   let nameless = 0;
+  const named: ClusterRow[] = [];
   let total = 0;
   let repeats = false;
   for (let offset = 0, number = 1; number <= maxPages; number++) {
@@ -80,8 +84,9 @@ async function listOnce(what: string, getPage: (offset: number) => Promise<Page>
     const before = rows.size + nameless;
     for (const raw of list) {
       const row = parseRow(raw);
-      if (row === undefined) {
+      if (row === undefined || row.clusterId === '') {
         nameless += 1;
+        if (row !== undefined) named.push(row);
         continue;
       }
       rows.set(JSON.stringify(raw), row);
@@ -93,40 +98,61 @@ async function listOnce(what: string, getPage: (offset: number) => Promise<Page>
     // More rows than told, on a full page: the total counts something else.
     const more = offset < told || (offset > told && list.length >= pageSize);
     // Nothing new: an empty page, or a server that does not look at the offset.
-    if (!more || rows.size + nameless === before) return { rows, nameless, total, repeats };
+    if (!more || rows.size + nameless === before) return { rows, nameless, named, total, repeats };
   }
   throw new UndeterminedError('source-unreachable', `${what}: no end after ${maxPages} pages`);
 }
 
-/** Undefined for a row that names no cluster. */
+/** Undefined for a row that names no cluster; the id is empty where it has none. */
 function parseRow(raw: unknown): ClusterRow | undefined {
   const { data: row } = z.safeParse(Row, raw);
-  if (row?.cluster_id === undefined) return undefined;
-  const checked = row.report_id !== undefined && (row.scan_time ?? 0) > 0;
+  const name = row?.cluster_name ?? row?.cluster_id;
+  if (row === undefined || name === undefined) return undefined;
+  const { scan_time: time = 0, report_id: reportId } = row;
+  const checked = reportId !== undefined && time > 0;
+  // Of one that cannot be asked for it is known when it was, or not even that.
+  const isVague = !checked && (reportId !== undefined || isSaid(raw));
   return {
-    clusterId: row.cluster_id,
-    clusterName: row.cluster_name ?? row.cluster_id,
+    clusterId: row.cluster_id ?? '',
+    clusterName: name,
     category: row.cluster_category,
-    reportId: checked ? row.report_id : undefined,
-    scannedAtMs: checked ? row.scan_time : undefined,
+    reportId: checked ? reportId : undefined,
+    scannedAtMs: checked ? time : undefined,
+    ...(isVague && { vagueAtMs: time > 0 ? time : Number.MAX_SAFE_INTEGER }),
   };
 }
 
-function newestOfEach(rows: Iterable<ClusterRow>): ClusterRow[] {
+function isSaid(raw: unknown): boolean {
+  const { scan_time: time } = raw as { readonly scan_time?: unknown };
+  return time !== undefined && time !== null && time !== '' && Number(time) !== 0;
+}
+
+/** @param named without an id: whatever cluster of that name they are of */
+function newestOfEach(rows: Iterable<ClusterRow>, named: readonly ClusterRow[]): ClusterRow[] {
   const newest = new Map<string, ClusterRow>();
   for (const row of rows) {
     const known = newest.get(row.clusterId);
     if (known === undefined || isNewer(row, known)) newest.set(row.clusterId, row);
+  }
+  for (const { clusterName, scannedAtMs, vagueAtMs = scannedAtMs ?? 0 } of named) {
+    for (const [id, row] of newest) {
+      if (row.clusterName !== clusterName || vagueAtMs <= timeOf(row)) continue;
+      newest.set(id, { ...row, reportId: undefined, scannedAtMs: undefined, vagueAtMs });
+    }
   }
   return [...newest.values()].sort(
     (a, b) => compare(a.clusterName, b.clusterName) || compare(a.clusterId, b.clusterId),
   );
 }
 
+function timeOf({ scannedAtMs = 0, vagueAtMs = scannedAtMs }: ClusterRow): number {
+  return vagueAtMs;
+}
+
 /** By the id where the times are the same, so that the answer does not depend on the order. */
 function isNewer(a: ClusterRow, b: ClusterRow): boolean {
-  const byTime = (a.scannedAtMs ?? 0) - (b.scannedAtMs ?? 0);
-  return byTime !== 0 ? byTime > 0 : (a.reportId ?? '') > (b.reportId ?? '');
+  if (timeOf(a) !== timeOf(b)) return timeOf(a) > timeOf(b);
+  return (a.reportId ?? '') > (b.reportId ?? '');
 }
 
 function compare(a: string, b: string): number {

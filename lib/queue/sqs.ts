@@ -1,5 +1,6 @@
 import {
   ChangeMessageVisibilityBatchCommand,
+  ChangeMessageVisibilityCommand,
   GetQueueAttributesCommand,
   type Message,
   ReceiveMessageCommand,
@@ -25,6 +26,8 @@ export interface Queue {
    * back the others meanwhile. They stay.
    */
   look(): Promise<{ readonly count: number; readonly bodies: readonly string[] }>;
+  /** Show a message that was received again, that many seconds from now, to whoever takes the next. */
+  giveBack(receiptHandle: string, seconds: number): Promise<void>;
   close(): void;
 }
 
@@ -40,11 +43,6 @@ export function openQueue(url: string, { timeoutMs }: { readonly timeoutMs: numb
   const client = new SQSClient({
     requestHandler: { connectionTimeout: 3_000, requestTimeout: timeoutMs, throwOnRequestTimeout: true },
   });
-  /** Where that fails they are seen again by themselves. */
-  async function showAgain(messages: readonly Message[]): Promise<void> {
-    const Entries = messages.map(({ ReceiptHandle }, i) => ({ Id: `${i}`, ReceiptHandle, VisibilityTimeout: 0 }));
-    await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries })).catch(() => {});
-  }
   return {
     async send(body, { group, once, delaySeconds } = {}) {
       await client.send(
@@ -88,8 +86,15 @@ export function openQueue(url: string, { timeoutMs }: { readonly timeoutMs: numb
         // Some of them are better than none.
         if (seen.length === 0) throw error;
       }
-      await Promise.all(seen.map(showAgain));
+      for (const messages of seen) {
+        const Entries = messages.map(({ ReceiptHandle }, i) => ({ Id: `${i}`, ReceiptHandle, VisibilityTimeout: 0 }));
+        // Where that fails they are seen again by themselves.
+        await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries })).catch(() => {});
+      }
       return { count, bodies: seen.flat().flatMap(({ Body }) => Body ?? []) };
+    },
+    async giveBack(ReceiptHandle, VisibilityTimeout) {
+      await client.send(new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle, VisibilityTimeout }));
     },
     close: () => client.destroy(),
   };

@@ -50,10 +50,15 @@ export class Secrets {
    */
   credentials(reference: string): Give<Credentials> {
     return async (refresh) => {
-      const { scheme, name } = split(reference);
+      const { scheme, name, member: key } = split(reference);
       if (scheme === 'env') return this.#envCredentials(name, reference);
-      const text = await this.#fetch(reference, refresh);
-      return credentialsOf(parseObject(text, reference), reference);
+      const value = parseObject(await this.#fetch(reference, refresh), reference);
+      if (key === undefined) return credentialsOf(value, reference);
+      const of = Object.hasOwn(value, key) ? value[key] : undefined;
+      // A secret in a secret: as it is, or as a text of its own.
+      const inner = typeof of === 'string' ? parseObject(of, reference) : of;
+      if (typeof inner !== 'object' || inner === null) throw new InputError(`${reference}: has no member ${key}`);
+      return credentialsOf(inner as Record<string, unknown>, reference);
     };
   }
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { deliverAgain } from '../../functions/deliver.ts';
 import { createInstance, type Instance } from '../../functions/instance.ts';
+import { retryMessages } from '../../functions/messages.ts';
 import type { RunMetrics } from '../../functions/metrics.ts';
-import { scanSource } from '../../functions/scan.ts';
+import { scanSource, takeSource } from '../../functions/scan.ts';
 import { schedule } from '../../functions/schedule.ts';
 import type { SimulatedCluster } from '../../lib/simulator/clusters.ts';
 import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
@@ -157,7 +158,7 @@ async function drain(limitMs = 15 * minuteMs): Promise<Worked> {
     if (record === undefined) return { bodies, failed };
     bodies.push(record.body);
     try {
-      await scanSource(record.body, invocation(limitMs), instance, scanQueues(), metrics);
+      await takeSource(record, invocation(limitMs), instance, scanQueues(), metrics);
       await queues.delete(queues.sourcesUrl, record);
     } catch {
       failed++;
@@ -190,6 +191,31 @@ test('sources go on where the time ran out, without another look at what was see
   expect(spacing()).toBeLessThanOrEqual(5);
   for (let i = 0; i < 30; i += 4) expect(told().includes(`s01-c${i}`), `s01-c${i}`).toBe(true);
 }, 60_000);
+
+test('a message that fails is given back at once, so that it holds up no other of its key', async () => {
+  await start(1, () => 1, 1);
+  await queues.open(queues.sourcesUrl).send({ version: 0 }, { group: 'key', once: 'bad' });
+  await queues.open(queues.sourcesUrl).send({ version: 0 }, { group: 'key', once: 'behind it' });
+  const record = (await queues.receive(queues.sourcesUrl)) as NonNullable<Awaited<ReturnType<typeof queues.receive>>>;
+  expect(await queues.receive(queues.sourcesUrl)).toBeUndefined();
+  const given = scanQueues();
+  const asked: unknown[] = [];
+  const giveBack = (handle: string, seconds: number) => {
+    asked.push(seconds);
+    return given.sources.giveBack(handle, 0);
+  };
+  const sources = { ...given.sources, giveBack };
+  await expect(takeSource(record, invocation(), instance, { ...given, sources }, metrics)).rejects.toThrow(
+    'exit code 3',
+  );
+  expect(asked).toEqual([30]);
+  expect((await queues.receive(queues.sourcesUrl))?.body).toBe(record.body);
+  // Where that cannot be done the failure is the same.
+  const denied = { ...given.sources, giveBack: () => Promise.reject(new Error('AccessDenied')) };
+  const again = takeSource(record, invocation(), instance, { ...given, sources: denied }, metrics);
+  await expect(again).rejects.toThrow('exit code 3');
+  expect(lines.join()).toContain('message not given back at once');
+});
 
 test('whatever keeps a message from being worked is in the log', async () => {
   await start(1, () => 2, 1);
@@ -404,4 +430,16 @@ test('for how long a source could not be looked at is counted, however well othe
   sources[0]?.hss.fail({ kind: 'status', status: 403 }, { api: 'list', times: 3 });
   for (let i = 0; i < 4; i++) await run();
   expect(seconds).toEqual([0, 0, 3600, 7200, 0]);
+});
+
+test('of more than one message has room for all are tried again', () => {
+  const targets = Array.from({ length: 650 }, (_, i) => ({ source: 's', clusterId: `${i}`, clusterName: `c${i}` }));
+  const messages = retryMessages(targets, 2);
+  expect(messages.map((message) => [message.targets.length, message.attempt])).toEqual([
+    [300, 2],
+    [300, 2],
+    [50, 2],
+  ]);
+  expect(messages.flatMap((message) => message.targets)).toEqual(targets);
+  expect(retryMessages([], 1)).toEqual([]);
 });

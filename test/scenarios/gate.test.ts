@@ -694,6 +694,16 @@ describe('a baseline', () => {
   });
 });
 
+test.each([
+  ['--image', '--help'],
+  ['--image', '-h'],
+  ['--cluster', '--help'],
+  ['--out', '-h'],
+])('help as the value of an option is no verdict: %s %s', async (...more) => {
+  const args = ['gate', '--report', example, '--policy', 'policies/production.yaml'];
+  expect(await command([...args, ...more])).toMatchObject({ code: 3, stdout: '' });
+});
+
 test('an undetermined verdict is let through only where that is asked for, and loudly', async () => {
   const args = ['gate', '--report', example, '--policy', 'policies/production.yaml', '--now', '2026-11-02T08:00:00Z'];
   expect(await command(args)).toMatchObject({ code: 2 });

@@ -129,6 +129,11 @@ describe('an invalid config says what, where and what to do:', () => {
       says: 'sources[0]: a key that is unknown, and not shown: it may be a secret; known: name, region, ',
     },
     {
+      why: 'a source called as news about ourselves is',
+      text: `version: 1\n${source.replace('name: prod', 'name: portcullis')}`,
+      says: 'sources[0].name: portcullis is taken',
+    },
+    {
       why: 'two sources of a name',
       text: `version: 1\n${source}${source.split('\n')[1]}\n`,
       says: 'sources[1].name: prod is there twice',

@@ -210,3 +210,12 @@ test('the last value stands in while nobody answers, which is told, and is asked
   isUp = true;
   expect(await at(12)).toEqual([`${12 * 60_000}`, 4]);
 });
+
+test.each([
+  ['{"hss":{"ak":"A","sk":"S"},"ak":"TOP","sk":"TOP"}', 'A'],
+  ['{"hss":"{\\"ak\\":\\"B\\",\\"sk\\":\\"S\\"}"}', 'B'],
+])('keys in a member of a secret: %s', async (a, ak) => {
+  const { secrets } = make({ a });
+  expect((await secrets.credentials('aws-sm://a#hss')(false)).ak).toBe(ak);
+  await expect(secrets.credentials('aws-sm://a#eu')(false)).rejects.toThrow('aws-sm://a#eu: has no member eu');
+});

@@ -257,7 +257,7 @@ describe('list', () => {
       wireRow(1, { report_id: 'newest', scan_time: 30 }),
       wireRow(1, { report_id: 'newer', scan_time: 20 }),
       wireRow(1, { report_id: 'old', scan_time: 10 }),
-      wireRow(1, { report_id: null, scan_time: 99 }),
+      wireRow(1, { report_id: null, scan_time: 29 }),
       wireRow(2),
     ];
     const { server, source } = await start();
@@ -275,15 +275,10 @@ describe('list', () => {
   });
 
   test.each([
-    { why: 'no report', more: { report_id: undefined } },
-    { why: 'empty report', more: { report_id: '' } },
-    { why: 'null report', more: { report_id: null } },
-    { why: 'no time', more: { scan_time: undefined } },
-    { why: 'time 0', more: { scan_time: 0 } },
-    { why: 'time null', more: { scan_time: null } },
-    { why: 'time "0"', more: { scan_time: '0' } },
-    { why: 'time that is none', more: { scan_time: 'yesterday' } },
-    { why: 'time below 0', more: { scan_time: -5 } },
+    { why: 'neither report nor time', more: { report_id: undefined, scan_time: undefined } },
+    { why: 'empty report, time 0', more: { report_id: '', scan_time: 0 } },
+    { why: 'null', more: { report_id: null, scan_time: null } },
+    { why: 'time "0"', more: { report_id: null, scan_time: '0' } },
   ])('a cluster that was never checked stays in the list: $why', async ({ more }) => {
     const { server, source } = await start();
     server.expect(page(0, [wireRow(1, more)], 1));
@@ -291,6 +286,26 @@ describe('list', () => {
     expect((await source.list()).clusters).toEqual([
       { clusterId: 'id-1', clusterName: 'cluster-0001', category: 'CCE', reportId: undefined, scannedAtMs: undefined },
     ]);
+  });
+
+  test.each([
+    { why: 'a later one without a report', more: { report_id: null, scan_time: 99 }, newest: undefined },
+    { why: 'an earlier one without a report', more: { report_id: '', scan_time: 9 }, newest: 'known' },
+    { why: 'one without a time', more: { report_id: 'r', scan_time: null }, newest: undefined },
+    { why: 'one whose time cannot be read', more: { report_id: 'r', scan_time: '2026-11-02' }, newest: undefined },
+    { why: 'one below 0', more: { report_id: 'r', scan_time: -5 }, newest: undefined },
+    { why: 'one without an id that is later', more: { cluster_id: null, scan_time: 99 }, newest: undefined },
+    { why: 'one without an id that is earlier', more: { cluster_id: null, scan_time: 9 }, newest: 'known' },
+    { why: 'nothing that was checked', more: { report_id: null, scan_time: null }, newest: 'known' },
+  ])('a row that may be the newest hides what is known of its cluster: $why', async ({ more, newest }) => {
+    for (const isFirst of [true, false]) {
+      const rows = [wireRow(1, more), wireRow(1, { report_id: 'known', scan_time: 30 })];
+      const { server, source } = await start();
+      server.expect(page(0, isFirst ? rows : rows.reverse(), 2));
+      const { clusters } = await source.list();
+      expect(clusters.map(({ reportId }) => reportId)).toEqual([newest]);
+      expect(clusters[0]?.vagueAtMs === undefined).toBe(newest === 'known');
+    }
   });
 
   test('rows that name no cluster are counted', async () => {

@@ -115,7 +115,7 @@ function invocationOf(evaluation: Evaluation, leftOut: LeftOut) {
   ].filter((text) => text !== false);
   return {
     executionSuccessful: verdict !== 'undetermined' && reasons.length === 0,
-    exitCode: exitCodes[verdict],
+    exitCode: evaluation.isLetThrough ? 0 : exitCodes[verdict],
     exitCodeDescription: verdict,
     ...(endTimeUtc !== null && /^\d{4}-/.test(endTimeUtc) && { endTimeUtc }),
     toolExecutionNotifications: notifications([

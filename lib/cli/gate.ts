@@ -7,7 +7,7 @@ import { formatNames, loadFormat, type Out, parseOut, type Render } from './form
 import { askLive, askRemote, judgeFile } from './gate-ask.ts';
 import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
-import { checkWritable, removeEarlier, removeFile, type Written, write } from './outputs.ts';
+import { checkWritable, identityOf, removeEarlier, removeFile, type Written, write } from './outputs.ts';
 import { columnsOf, type Terminal, wantsColour } from './terminal.ts';
 
 export const gateHelp = `portcullis gate --report FILE|- --policy FILE     verdict on a report at hand, offline
@@ -62,9 +62,17 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
     const [[, baselineFile] = []] = baselineOut(values);
     if (baselineFile !== undefined) {
       const baseline = baselineOf(evaluation, rules ?? [], values.image);
-      if (baseline === undefined)
-        terminal.stderr.write('portcullis: no baseline was written: the report does not suffice\n');
-      else await write('--write-baseline', baselineFile, renderBaseline(baseline));
+      const isRenewed =
+        values.baseline !== undefined && (await identityOf(values.baseline)) === (await identityOf(baselineFile));
+      const why =
+        baseline === undefined
+          ? 'the report does not suffice'
+          : // Else whoever runs a failed job once more has accepted what it failed by.
+            isRenewed && evaluation.verdict !== 'pass'
+            ? 'the file that a failing result is compared with stays as it was; to accept it, leave out --baseline'
+            : undefined;
+      if (why !== undefined) terminal.stderr.write(`portcullis: no baseline was written: ${why}\n`);
+      else if (baseline !== undefined) await write('--write-baseline', baselineFile, renderBaseline(baseline));
     }
   } catch (error) {
     // Half of what was asked for is no verdict.

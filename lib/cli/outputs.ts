@@ -130,7 +130,7 @@ function inputOf(file: string): string {
 }
 
 /** The same for all names of a file, and for where one would be that is not there. */
-async function identityOf(file: string): Promise<string> {
+export async function identityOf(file: string): Promise<string> {
   const there = await stat(file, { bigint: true }).catch(() => undefined);
   if (there !== undefined) return `${there.dev}:${there.ino}`;
   const path = resolve(file);

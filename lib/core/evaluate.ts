@@ -149,11 +149,16 @@ export class EvaluationFold {
         digest: subject.digest ?? '',
       },
       policy: { name: this.#policy.name, digest: this.#policy.digest },
+      ...(this.#options.images !== undefined && { images: imageTexts(this.#options).sort() }),
       ...(this.#options.baseline !== undefined && { baseline: baselineFacts(this.#options.baseline) }),
       evaluatedAtMs: this.#nowMs,
       rules,
       reasons,
-      notes: [...this.#sinceNotes(stranger), ...this.#notes(judged, facts, unread.length > 0)],
+      notes: [
+        ...narrowed(imageTexts(this.#options)),
+        ...this.#sinceNotes(stranger),
+        ...this.#notes(judged, facts, unread.length > 0),
+      ],
       waivers: this.#waivers(),
       ...(way !== undefined && { wayToGreen: way }),
       counts: counts(facts),
@@ -368,6 +373,14 @@ function knownImages(text: string, names: readonly string[]): string {
   if (names.length === 0) return ', nor any other with a vulnerability';
   const shown = names.slice(0, 5).map((name) => name.slice(0, 200));
   return `; it knows ${shown.join(', ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`;
+}
+
+/** Whoever reads a result has to know that it is not about the whole cluster. */
+function narrowed(images: readonly string[]): readonly Note[] {
+  if (images.length === 0) return [];
+  const named = images.slice(0, 5).join(', ');
+  const more = images.length > 5 ? ` and ${images.length - 5} more` : '';
+  return [{ message: `of vulnerabilities only those of these images count: ${named}${more}` }];
 }
 
 function imageTexts({ images = [] }: EvaluateOptions): string[] {

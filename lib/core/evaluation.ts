@@ -207,6 +207,8 @@ export interface Evaluation {
     readonly digest: string;
   };
   readonly policy: { readonly name: string; readonly digest: string };
+  /** Of vulnerabilities only those of these images count, sorted; absent: all. */
+  readonly images?: readonly string[];
   /** The report that it was compared with, if it was to be; `none`: there was nothing to compare it with. */
   readonly baseline?: { readonly reportId: string; readonly scannedAtMs: number; readonly digest: string } | 'none';
   readonly evaluatedAtMs: number;

@@ -92,6 +92,7 @@ const ResultFile = z.object({
     digest: z.string(),
   }),
   policy: z.object({ name: z.string(), digest: z.string() }),
+  images: z.optional(z.array(z.string())),
   baseline: z.optional(
     z.object({ report: z.nullable(z.object({ id: z.string(), scanned_at: Time, digest: z.string() })) }),
   ),
@@ -139,6 +140,7 @@ function evaluationOf(result: z.infer<typeof ResultFile>): Evaluation {
       digest: report.digest,
     },
     policy: result.policy,
+    ...(result.images && { images: result.images }),
     ...(baseline && {
       baseline: baseline.report
         ? { reportId: baseline.report.id, scannedAtMs: baseline.report.scanned_at, digest: baseline.report.digest }

@@ -99,12 +99,23 @@ function contradiction(evaluation: Evaluation, request: RemoteRequest, nowMs: nu
     if (odd !== undefined) return `rule ${terminalText(rule.id, 64)} ${odd}`;
     ids.add(rule.id);
   }
+  const odd = oddWaiver(evaluation);
+  if (odd !== undefined) return odd;
+  const { stored } = evaluation;
+  if (stored !== undefined && report.scannedAtMs !== undefined && stored.atMs < report.scannedAtMs - clockSkewMs)
+    return 'it was worked out before the report was made';
   const compares = rules.some(({ since }) => since !== undefined);
   if (compares && request.baseline === undefined) return 'it compares with a baseline, and was not asked to';
   if (compares && (evaluation.baseline === undefined || evaluation.baseline === 'none'))
     return 'it does not say what it compared with';
   if (request.policy !== undefined && policy.name !== request.policy)
     return `it judged by policy ${terminalText(policy.name, 64)}, and not by ${request.policy}`;
+  // One that says of no images nothing is known of could be about all.
+  const asked = [...(request.images ?? [])].sort();
+  if (reasons.length === 0 && asked.join('\n') !== (evaluation.images ?? []).join('\n'))
+    return asked.length === 0
+      ? 'it is about some images, and was asked about all'
+      : 'it is not about the images asked for';
   if (Math.abs(nowMs - evaluatedAtMs) > skewMs) return 'its answer is of another time, or a clock is wrong';
   if (request.baseline === 'previous' && verdict !== 'undetermined' && evaluation.baseline === undefined)
     return 'it does not say what it compared with, and was asked to';
@@ -143,6 +154,25 @@ function oddRule(rule: RuleResult, verdict: Evaluation['verdict']): string | und
   if (wanted !== enforce && !isEased) return `is ${status} with enforce: ${enforce}`;
   if (verdict === 'pass' && status === 'undetermined' && enforce !== 'observe')
     return 'cannot be judged, and the verdict is pass';
+  return undefined;
+}
+
+/** What in the waivers cannot be. */
+function oddWaiver({ waivers, rules }: Evaluation): string | undefined {
+  const used = new Set<string>();
+  for (const { id, status, rule } of waivers) {
+    const of = rules.find((one) => one.id === rule);
+    if (status === 'over-broad' && of?.status === 'pass')
+      return `waiver ${terminalText(id, 64)} covers more than it was granted for, and its rule passes`;
+    if (status === 'used' || status === 'over-broad') used.add(id);
+  }
+  for (const { id, waived, waivedFindings } of rules) {
+    if (waivedFindings.length > waived)
+      return `rule ${terminalText(id, 64)} names ${waivedFindings.length} waived findings, and waived ${waived}`;
+    const unknown = waivedFindings.find(({ waiver }) => !used.has(waiver));
+    if (unknown !== undefined)
+      return `rule ${terminalText(id, 64)} has a finding waived by ${terminalText(unknown.waiver, 64)}, which waives nothing`;
+  }
   return undefined;
 }
 

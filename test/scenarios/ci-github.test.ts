@@ -192,7 +192,7 @@ describe('a gate that is deployed', () => {
   const env = { AWS_ACCESS_KEY_ID: 'AKIDCI', AWS_SECRET_ACCESS_KEY: 'ci/secret/canary' };
 
   test('is asked with all that the inputs say', async () => {
-    const failing = { ...(await result('--cluster', 'prod-us')), baseline: { report: null } };
+    const failing = { ...(await result('--cluster', 'prod-us', '--image', '*')), baseline: { report: null } };
     answer = { status: 409, body: JSON.stringify(failing) };
     const given = { url, cluster: 'prod-us', source: 'prod', policy: 'production', region: 'eu-west-1' };
     const more = { images: '*', 'max-age': '30h', strict: 'true', baseline: 'previous', 'write-baseline': 'previous' };

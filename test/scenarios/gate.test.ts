@@ -649,6 +649,23 @@ describe('a baseline', () => {
     });
   });
 
+  test('stays as it was where what is compared with it fails, however often that is run', async () => {
+    const file = join(world.folder, 'rerun.json');
+    const known = policyFile('  - {id: r, on: vulnerabilities, max: 0}');
+    await gate(known, '--write-baseline', file);
+    const before = JSON.parse(readFileSync(file, 'utf8'));
+    // Of what was known then one is new now.
+    const [rule] = before.rules;
+    rule.findings.pop();
+    rule.count--;
+    writeFileSync(file, JSON.stringify(before));
+    for (let run = 0; run < 2; run++) {
+      const ran = await gate(known, '--baseline', file, '--write-baseline', file);
+      expect(ran).toMatchObject({ code: 1, stderr: expect.stringContaining('stays as it was') });
+    }
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(before);
+  });
+
   test('is renewed in place, and never written over what is read otherwise', async () => {
     const policy = policyFile('  - {id: r, on: vulnerabilities, max: 0}');
     const [file, none] = [join(world.folder, 'renewed.json'), join(world.folder, 'not-made.json')];

@@ -271,6 +271,19 @@ describe.each(ways)('asked by %s', (way, to) => {
         const age_seconds = Math.floor((Date.parse(now) - atMs) / 1000);
         Object.assign(report, { scanned_at: new Date(atMs).toISOString(), age_seconds });
       });
+    const borrowed = { ...findings[0], waiver: 'W-1' };
+    const loan = (status: string) => ({
+      id: 'W-1',
+      status,
+      count: 5,
+      rule: 'no-high',
+      owner: 'o',
+      reason: 'r',
+      expires_at: '2030-01-01T00:00:00Z',
+      expiring: false,
+      max_findings: 1,
+      line: 1,
+    });
     const answers: [string, string, RegExp, string[]?][] = [
       ['prod-us', edited(failing, (it) => Object.assign(it, { verdict: 'pass' })), /is not that of its rules/],
       ['prod-eu', edited(passing, (it) => it.reasons.push(reason)), /is not that of its rules/],
@@ -280,6 +293,11 @@ describe.each(ways)('asked by %s', (way, to) => {
       ['prod-eu', edited(passing, (it) => Object.assign(it.report, { scanned_at: null })), /of when the report is/],
       ['prod-eu', passing, /a report that is too old/, ['--max-age', '1s']],
       ['prod-eu', passing, /does not say what it compared with/, ['--baseline', 'previous']],
+      ['prod-eu', passing, /not about the images asked for/, ['--image', 'no/such']],
+      ['prod-eu', edited(passing, (it) => Object.assign(it, { images: ['a'] })), /asked about all/],
+      ['prod-eu', edited(passing, (it) => it.waivers.push(loan('over-broad'))), /more than it was granted for/],
+      ['prod-eu', rule({ waived: 1, waived_findings: [borrowed] }), /waived by W-1, which waives nothing/],
+      ['prod-eu', rule({ waived: 0, waived_findings: [borrowed] }), /names 1 waived findings, and waived 0/],
       ['prod-eu', rule({ count: 1 }), /rule no-high passes with 1 found and 0 allowed/],
       ['prod-eu', rule({ status: 'warn' }), /rule no-high is warn with enforce: block/],
       ['prod-eu', rule({ status: 'observed' }), /rule no-high is observed with enforce: block/],

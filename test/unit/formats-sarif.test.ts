@@ -99,6 +99,12 @@ test('a result stands at the line of its rule, says where in the cluster, and st
     },
   });
   expect(run.automationDetails.id).toBe('portcullis/production/27716f31-6331-11ef-a02c-0255ac101958/');
+  // An upload replaces another one only where it is about the same images.
+  const ids = [['a'], ['a', 'b']].map(
+    (images) => JSON.parse(renderSarif({ ...failing, images }, { policyFile })).runs[0].automationDetails.id,
+  );
+  for (const id of ids) expect(id).toMatch(/0255ac101958\/images-[0-9a-f]{12}\/$/);
+  expect(ids[0]).not.toBe(ids[1]);
 });
 
 test('levels tell what a broken rule means for the verdict, and what is not listed has a result of its rule', () => {

@@ -37,6 +37,7 @@ export function resultOf(evaluation: Evaluation) {
       digest: report.digest,
     },
     policy: { name: policy.name, digest: policy.digest },
+    ...(evaluation.images && { images: evaluation.images }),
     ...(evaluation.baseline && { baseline: baselineEntry(evaluation.baseline) }),
     evaluated_at: isoTime(evaluation.evaluatedAtMs),
     ...(evaluation.stored && storedEntry(evaluation.stored, evaluation.evaluatedAtMs)),

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { type Evaluation, exitCodes, type RuleResult } from '../evaluation.ts';
 import { version } from '../version.ts';
 import { jsonText, sarifText } from './escape.ts';
@@ -42,7 +43,8 @@ function runOf(evaluation: Evaluation, options: FileOptions) {
     tool: { driver: { name: 'Portcullis', version, semanticVersion: version, rules } },
     automationDetails: {
       // What is before the last slash is the category, in which an upload replaces the one before.
-      id: `portcullis/${segment(policy.name)}/${segment(cluster.id || cluster.name)}/`,
+      // Results about other images are others.
+      id: `portcullis/${segment(policy.name)}/${segment(cluster.id || cluster.name)}/${imagesOf(evaluation)}`,
       description: { text: `${name} by policy ${safe(policy.name)}` },
     },
     invocations: [invocationOf(evaluation, leftOut)],
@@ -169,6 +171,10 @@ function roomOf(bytes: number): (entry: unknown) => boolean {
 }
 
 /** Of a category: a slash would part it. */
+function imagesOf({ images }: Evaluation): string {
+  return images === undefined ? '' : `images-${hash('sha256', JSON.stringify(images), 'hex').slice(0, 12)}/`;
+}
+
 function segment(text: string): string {
   return safe(text).replaceAll('/', '-') || 'unnamed';
 }

@@ -460,7 +460,7 @@ async function isIntroduced(
 }
 
 async function introduce(store: StateStore, target: Pick<Target, 'receiver' | 'source'>, nowMs: number): Promise<void> {
-  if (await isIntroduced(store, target, nowMs)) return;
+  // Where it is there already nothing is written.
   const record = { key: `${introduced}${target.receiver}`, value: { atMs: nowMs } };
   await store.put(`source/${target.source}`, record, 0, nowMs);
 }

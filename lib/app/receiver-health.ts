@@ -105,10 +105,18 @@ export async function watchReceivers(
 }
 
 /** What a receiver that failed took only after all others were counted, as news about ourselves, shows that it is back, too. */
-export async function tellRecovered(edges: HealthEdges, outbox: Outbox, nowMs: number, tickMs: number): Promise<void> {
+export async function tellRecovered(
+  edges: HealthEdges,
+  outbox: Outbox,
+  before: ReadonlyMap<string, StoredRecord>,
+  nowMs: number,
+  tickMs: number,
+): Promise<void> {
   const takesAgain = ([receiver, { value }]: readonly [string, StoredRecord]) =>
     (value as Health).failingRuns > 0 && (outbox.results.get(receiver)?.accepted ?? 0) > 0;
-  if (![...outbox.results.values()].some(({ accepted }) => accepted > 0)) return;
+  const isFailing = [...before.values()].some(({ value }) => (value as Health).failingRuns > 0);
+  const hasRefused = [...outbox.results.values()].some(({ refused }) => refused > 0);
+  if (!isFailing && !hasRefused) return;
   const health = await loadHealth(edges.store, nowMs);
   if ([...health].some(takesAgain)) await watchReceivers(edges, outbox, health, nowMs, tickMs);
 }

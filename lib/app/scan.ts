@@ -205,7 +205,7 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
     () => outbox.finish(),
     () => tellDeadLetters(edges, outbox, nowMs),
     () => outbox.finish(),
-    () => tellRecovered(edges, outbox, nowMs, sinceMs ?? nowMs),
+    () => tellRecovered(edges, outbox, health, nowMs, sinceMs ?? nowMs),
     () => outbox.finish(),
   ];
   /** What fails keeps nothing after it from being done. */

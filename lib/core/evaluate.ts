@@ -118,7 +118,7 @@ export class EvaluationFold {
     const whole = [
       ...unread,
       ...this.#ageProblems(facts, unread.length > 0),
-      ...(facts === undefined || unread.length > 0 ? [] : this.#imageProblems()),
+      ...(facts === undefined || unread.length > 0 ? [] : [...this.#imageProblems(), ...nowhere(facts)]),
     ];
     if (facts !== undefined) this.push('cluster', clusterFinding(subject, facts));
 
@@ -363,6 +363,14 @@ interface Judged {
 
 /** No report and no reason why: whoever asked forgot to look. */
 const noReport: Reason = { kind: 'report-missing', message: 'there is no report' };
+
+/** A report that found nothing since it looked at nothing is no evidence. */
+function nowhere(facts: ReportFacts): readonly Reason[] {
+  const { hosts, pods, containers } = facts;
+  const isEmpty = Object.values(counts(facts)).every(({ listed }) => listed === 0);
+  if (hosts !== 0 || pods !== 0 || containers !== 0 || !isEmpty) return [];
+  return [{ kind: 'coverage-dropped', message: 'the report says that it looked at no host, no pod and no container' }];
+}
 
 const noFacts: Reconciled = { evidence: 0 };
 

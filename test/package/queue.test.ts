@@ -232,11 +232,12 @@ describe('the packages, run by queues', () => {
     await tick();
     await work(queues.sourcesUrl, 'scan');
     expect(hook.received.map(({ status }) => status)).toEqual([404]);
+    const { clusters = [] } = (hook.received[0]?.json ?? {}) as { clusters?: { cluster: { id: string; name: string } }[] };
     // It comes after two minutes; the body is what counts here.
     const body = JSON.stringify({
       version: 1,
       attempt: 1,
-      targets: [{ source: 'prod', ...(await clusterTold()) }],
+      targets: clusters.map(({ cluster: { id, name } }) => ({ source: 'prod', clusterId: id, clusterName: name })),
     });
     const record = { messageId: 'm-1', receiptHandle: 'x', body, attributes: {}, eventSource: 'aws:sqs' };
     expect(await start('deliver').invoke({ Records: [record] })).toMatchObject({ value: { batchItemFailures: [] } });

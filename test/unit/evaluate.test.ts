@@ -537,3 +537,14 @@ describe('findings that are kept', () => {
     expect(new Set([...first, ...others]).size).toBe(6);
   });
 });
+
+test.each([
+  { looked: { hosts: 0, pods: 0, containers: 0 }, verdict: 'undetermined' },
+  { looked: { hosts: 0, pods: 0, containers: 1 }, verdict: 'pass' },
+  { looked: { hosts: 0, pods: 0, containers: undefined }, verdict: 'pass' },
+])('a report that looked at $looked and found nothing is $verdict', ({ looked, verdict }) => {
+  const policy = 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n';
+  const evaluation = evaluate(policy, { facts: looked });
+  expect(evaluation.verdict).toBe(verdict);
+  expect(evaluation.reasons.map(({ kind }) => kind)).toEqual(verdict === 'pass' ? [] : ['coverage-dropped']);
+});

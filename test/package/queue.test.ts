@@ -232,7 +232,9 @@ describe('the packages, run by queues', () => {
     await tick();
     await work(queues.sourcesUrl, 'scan');
     expect(hook.received.map(({ status }) => status)).toEqual([404]);
-    const { clusters = [] } = (hook.received[0]?.json ?? {}) as { clusters?: { cluster: { id: string; name: string } }[] };
+    const { clusters = [] } = (hook.received[0]?.json ?? {}) as {
+      clusters?: { cluster: { id: string; name: string } }[];
+    };
     // It comes after two minutes; the body is what counts here.
     const body = JSON.stringify({
       version: 1,

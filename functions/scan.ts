@@ -57,27 +57,30 @@ export async function handler(event: unknown, invocation: Invocation): Promise<u
 interface Received {
   readonly body: string;
   readonly receiptHandle: string;
+  readonly attributes?: { readonly ApproximateReceiveCount?: string };
 }
 
-/** So soon a message that failed is tried again. */
-const againSeconds = 30;
+/** How soon a message that failed is tried again: what fails for a moment only is not to be given up in that moment. */
+function againSeconds({ attributes }: Received): number {
+  return Number(attributes?.ApproximateReceiveCount ?? 1) > 1 ? 300 : 60;
+}
 
 /**
  * `scanSource`, and what fails in our hands is not kept from the queue for as long as a worker that died would keep it: until
  * then no other source of its key is worked.
  */
 export async function takeSource(
-  { body, receiptHandle }: Received,
+  record: Received,
   invocation: Invocation,
   instance: Instance,
   queues: ScanQueues,
   metrics: RunMetrics,
 ): Promise<void> {
   try {
-    await scanSource(body, invocation, instance, queues, metrics);
+    await scanSource(record.body, invocation, instance, queues, metrics);
   } catch (error) {
     await queues.sources
-      .giveBack(receiptHandle, againSeconds)
+      .giveBack(record.receiptHandle, againSeconds(record))
       .catch((why: unknown) => instance.log('warn', 'message not given back at once', { error: describeError(why) }));
     throw error;
   }

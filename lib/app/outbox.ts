@@ -15,6 +15,7 @@ import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import { type LogRecord, loadCluster, putLog } from './cluster-state.ts';
 import type { Followed } from './follow.ts';
+import { introduce, isIntroduced } from './introductions.ts';
 import { packed } from './packed.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import type { StateStore } from './state.ts';
@@ -160,6 +161,12 @@ export class Outbox {
   /** Whether telling of it ended with an error of ours, or of the store. */
   isBroken(group: string): boolean {
     return this.#broken.has(group);
+  }
+
+  /** Nothing was remembered of a source when the run began: nobody has been told of it, and none has to be looked up. */
+  begin(source: string): void {
+    for (const receiver of this.#edges.notifiers.keys())
+      this.#toldBefore.set(pairOf({ receiver, source }), Promise.resolve(false));
   }
 
   /** Ask for what every receiver is owed about a cluster. */
@@ -445,24 +452,6 @@ const notTried = `was not tried, since it took none of the ${mostUnanswered} mes
 
 function isForDigest({ items, uncalled, look }: Owed): boolean {
   return look !== undefined || (items.length + uncalled > 0 && items.every(isOfDigest));
-}
-
-/** What a receiver knows of a source as a whole: that there is somebody who tells of it. */
-const introduced = 'told/';
-
-async function isIntroduced(
-  store: StateStore,
-  { receiver, source }: Pick<Target, 'receiver' | 'source'>,
-  nowMs: number,
-): Promise<boolean> {
-  const key = `${introduced}${receiver}`;
-  return (await store.load(`source/${source}`, key, nowMs)).some((record) => record.key === key);
-}
-
-async function introduce(store: StateStore, target: Pick<Target, 'receiver' | 'source'>, nowMs: number): Promise<void> {
-  // Where it is there already nothing is written.
-  const record = { key: `${introduced}${target.receiver}`, value: { atMs: nowMs } };
-  await store.put(`source/${target.source}`, record, 0, nowMs);
 }
 
 /** What the receiver may know once this was sent. */

@@ -270,6 +270,7 @@ class Run {
   async #clusters(source: WatchedSource, judge: Judge): Promise<Reason | undefined> {
     const { store, log } = this.#edges;
     const before = await knownClusters(store, source.name, this.#nowMs);
+    if (before.length === 0) this.#outbox.begin(source.name);
     try {
       const { clusters, nameless } = await this.#list(source);
       const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);

@@ -134,10 +134,10 @@ function newestOfEach(rows: Iterable<ClusterRow>, named: readonly ClusterRow[]):
     const known = newest.get(row.clusterId);
     if (known === undefined || isNewer(row, known)) newest.set(row.clusterId, row);
   }
-  for (const { clusterName, scannedAtMs, vagueAtMs = scannedAtMs ?? 0 } of named) {
+  for (const one of named) {
     for (const [id, row] of newest) {
-      if (row.clusterName !== clusterName || vagueAtMs <= timeOf(row)) continue;
-      newest.set(id, { ...row, reportId: undefined, scannedAtMs: undefined, vagueAtMs });
+      if (row.clusterName !== one.clusterName || timeOf(one) <= timeOf(row)) continue;
+      newest.set(id, { ...row, reportId: undefined, scannedAtMs: undefined, vagueAtMs: timeOf(one) });
     }
   }
   return [...newest.values()].sort(

@@ -208,12 +208,16 @@ test('a message that fails is given back at once, so that it holds up no other o
   await expect(takeSource(record, invocation(), instance, { ...given, sources }, metrics)).rejects.toThrow(
     'exit code 3',
   );
-  expect(asked).toEqual([30]);
-  expect((await queues.receive(queues.sourcesUrl))?.body).toBe(record.body);
+  const again = (await queues.receive(queues.sourcesUrl)) as typeof record;
+  expect(again.body).toBe(record.body);
+  await expect(takeSource(again, invocation(), instance, { ...given, sources }, metrics)).rejects.toThrow(
+    'exit code 3',
+  );
+  expect(asked).toEqual([60, 300]);
   // Where that cannot be done the failure is the same.
   const denied = { ...given.sources, giveBack: () => Promise.reject(new Error('AccessDenied')) };
-  const again = takeSource(record, invocation(), instance, { ...given, sources: denied }, metrics);
-  await expect(again).rejects.toThrow('exit code 3');
+  const undone = takeSource(record, invocation(), instance, { ...given, sources: denied }, metrics);
+  await expect(undone).rejects.toThrow('exit code 3');
   expect(lines.join()).toContain('message not given back at once');
 });
 

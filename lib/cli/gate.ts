@@ -7,7 +7,7 @@ import { formatNames, loadFormat, type Out, parseOut, type Render } from './form
 import { askLive, askRemote, judgeFile } from './gate-ask.ts';
 import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
-import { checkWritable, identityOf, removeEarlier, removeFile, type Written, write } from './outputs.ts';
+import { checkWritable, isSameFile, removeEarlier, removeFile, type Written, write } from './outputs.ts';
 import { columnsOf, type Terminal, wantsColour } from './terminal.ts';
 
 export const gateHelp = `portcullis gate --report FILE|- --policy FILE     verdict on a report at hand, offline
@@ -62,17 +62,14 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
     const [[, baselineFile] = []] = baselineOut(values);
     if (baselineFile !== undefined) {
       const baseline = baselineOf(evaluation, rules ?? [], values.image);
-      const isRenewed =
-        values.baseline !== undefined && (await identityOf(values.baseline)) === (await identityOf(baselineFile));
-      const why =
-        baseline === undefined
-          ? 'the report does not suffice'
-          : // Else whoever runs a failed job once more has accepted what it failed by.
-            isRenewed && evaluation.verdict !== 'pass'
-            ? 'the file that a failing result is compared with stays as it was; to accept it, leave out --baseline'
-            : undefined;
-      if (why !== undefined) terminal.stderr.write(`portcullis: no baseline was written: ${why}\n`);
-      else if (baseline !== undefined) await write('--write-baseline', baselineFile, renderBaseline(baseline));
+      const notWritten = (why: string) => terminal.stderr.write(`portcullis: no baseline was written: ${why}\n`);
+      if (baseline === undefined) notWritten('the report does not suffice');
+      // Else whoever runs a failed job once more has accepted what it failed by.
+      else if (evaluation.verdict !== 'pass' && (await isSameFile(values.baseline, baselineFile)))
+        notWritten(
+          'the file that a failing result is compared with stays as it was; to accept it, leave out --baseline',
+        );
+      else await write('--write-baseline', baselineFile, renderBaseline(baseline));
     }
   } catch (error) {
     // Half of what was asked for is no verdict.

@@ -23,6 +23,8 @@ export function parseOptions<const T extends Options>(command: string, args: rea
     if (error instanceof InputError) throw error;
     const unknown = /^Unknown option '(-[^']+)'/.exec((error as Error).message)?.[1];
     if (unknown === undefined) throw new InputError(`${command}: ${(error as Error).message.split('. ')[0]}`);
+    if (unknown === '--help' || unknown === '-h')
+      throw new InputError(`${command}: ${unknown} stands alone: portcullis ${command} --help`);
     throw new InputError(
       `${command}: unknown option ${unknown}${hint(
         unknown,

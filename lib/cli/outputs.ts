@@ -129,8 +129,13 @@ function inputOf(file: string): string {
   return file === '-' ? '/dev/stdin' : file;
 }
 
+/** Whatever they are called. */
+export async function isSameFile(a: string | undefined, b: string): Promise<boolean> {
+  return a !== undefined && (await identityOf(a)) === (await identityOf(b));
+}
+
 /** The same for all names of a file, and for where one would be that is not there. */
-export async function identityOf(file: string): Promise<string> {
+async function identityOf(file: string): Promise<string> {
   const there = await stat(file, { bigint: true }).catch(() => undefined);
   if (there !== undefined) return `${there.dev}:${there.ino}`;
   const path = resolve(file);

@@ -116,19 +116,14 @@ async function dispatch([name, ...args]: readonly string[], terminal: Terminal):
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) throw new InputError(`there is no command ${name}${hint(name, Object.keys(commands))}`);
   const { run, help: commandHelp } = await command.load();
-  // As the value of an option it is a mistake, and no verdict.
-  if (isHelp(args[0]) || (args.length > 1 && isHelp(args.at(-1)) && args.slice(0, -1).every(isWord))) {
+  // Beside options it may be the value of one: a mistake, and no verdict.
+  if (args.some(isHelp) && args.every((arg) => isHelp(arg) || !arg.startsWith('-'))) {
     terminal.stdout.write(commandHelp);
     return 0;
   }
   return run(args, terminal);
 }
 
-function isHelp(arg: string | undefined): boolean {
+function isHelp(arg: string): boolean {
   return arg === '--help' || arg === '-h';
-}
-
-/** `silence add --help` */
-function isWord(arg: string): boolean {
-  return !arg.startsWith('-');
 }

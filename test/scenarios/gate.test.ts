@@ -716,9 +716,25 @@ test.each([
   ['--image', '-h'],
   ['--cluster', '--help'],
   ['--out', '-h'],
+  ['--strict', '--help'],
 ])('help as the value of an option is no verdict: %s %s', async (...more) => {
   const args = ['gate', '--report', example, '--policy', 'policies/production.yaml'];
-  expect(await command([...args, ...more])).toMatchObject({ code: 3, stdout: '' });
+  for (const all of [
+    [...args, ...more],
+    ['gate', ...more, ...args.slice(1)],
+  ])
+    expect(await command(all)).toMatchObject({ code: 3, stdout: '' });
+});
+
+test('help beside options says how it is had, and alone it is', async () => {
+  const ran = await command(['gate', '--cluster', 'x', '--help']);
+  expect(ran.stderr).toBe('portcullis: gate: --help stands alone: portcullis gate --help\n');
+  for (const args of [
+    ['gate', '--help'],
+    ['gate', '-h'],
+    ['silence', 'add', '--help'],
+  ])
+    expect(await command(args)).toMatchObject({ code: 0, stdout: expect.stringContaining('portcullis ') });
 });
 
 test('an undetermined verdict is let through only where that is asked for, and loudly', async () => {

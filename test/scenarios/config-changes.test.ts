@@ -136,3 +136,14 @@ test('of two clusters of one name the one that is gone is absent, until its id i
   ]);
   expect(await heard(3)).toEqual([]);
 });
+
+test('a source that is in the config no more is told however long nothing ran since nobody took it', async () => {
+  await edit(everything);
+  await heard(0);
+  await edit(['- name: prod\n', '- name: production\n']);
+  world.hook.script.push(...Array(9).fill({ status: 404 }));
+  expect((await heard(1)).filter((line) => line.includes('policy-changed'))).toEqual([]);
+  world.hook.script.splice(0);
+  const ends = (await heard(24 * 20)).filter((line) => line.includes('policy-changed'));
+  expect(ends).toContain('prod-us policy-changed no-high');
+});

@@ -188,6 +188,8 @@ test('sources go on where the time ran out, without another look at what was see
   expect(parts.length).toBeGreaterThan(4);
   expect(new Set(parts).size).toBe(parts.length);
   expect([calls('list'), calls('report')]).toEqual([2, 60]);
+  // A part of a source is no scan of it: only the last one of each counts.
+  expect(metrics.added.get('ScanSucceeded')).toBe(2);
   expect(spacing()).toBeLessThanOrEqual(5);
   for (let i = 0; i < 30; i += 4) expect(told().includes(`s01-c${i}`), `s01-c${i}`).toBe(true);
 }, 60_000);
@@ -269,6 +271,20 @@ test('every source with dead letters is told, and what cannot be seen of them is
   expect(since.join('\n')).toContain('more messages');
   expect(since.join('\n')).not.toContain('"resolved"');
 }, 60_000);
+
+test('a source whose letter lay behind others for weeks is told to be gone when it is', async () => {
+  await start(1, () => 1, 1);
+  const app = await instance.app();
+  const startMs = Date.now();
+  const tell = (day: number, sources: readonly string[], isWhole: boolean) =>
+    app.tellPoisoned(sources, 'aws sqs', isWhole, startMs + day * 24 * hourMs);
+  await tell(0, ['s-behind', 's-before'], true);
+  for (const day of [10, 20, 30, 40]) await tell(day, ['s-before'], false);
+  const before = chat.received.length;
+  await tell(41, ['s-before'], true);
+  const since = chat.received.slice(before).map(({ text }) => text);
+  expect(since.filter((text) => text.includes('message of s-behind') && text.includes('"resolved"'))).toHaveLength(1);
+});
 
 test('of dead letters that a receiver does not take word of it hears within minutes', async () => {
   await start(1, () => 1, 1);

@@ -424,6 +424,19 @@ describe('where HSS cannot be asked', () => {
   });
 });
 
+describe('a body without the id of its cluster', () => {
+  test.each([
+    { cluster_name: 'prod-eu', verdict: 'pass' },
+    { cluster_name: 'other', verdict: 'undetermined' },
+  ])('that is called $cluster_name is $verdict', async ({ cluster_name, verdict }) => {
+    rescan('prod-eu', worldNowMs - hourMs, () => ({ cluster_id: undefined as never, cluster_name }));
+    const app = await open();
+    const answer = await app.gate({ cluster: 'prod-eu' }, worldNowMs);
+    expect(answer.verdict).toBe(verdict);
+    if (verdict !== 'pass') expect(answer.reasons[0]?.message).toContain('is about another cluster');
+  });
+});
+
 describe('a state that cannot be used', () => {
   test('costs calls, and no verdict; what needs it is refused', async () => {
     const { writeFile, readFile } = await import('node:fs/promises');

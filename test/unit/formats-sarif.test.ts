@@ -238,3 +238,8 @@ test('whatever the texts: as the schema and GitHub ask, and all is listed or cou
     { numRuns: 25 },
   );
 });
+
+test('what was let through ended with exit code 0', () => {
+  const [run] = logOf({ ...undetermined, isLetThrough: true as const }).runs;
+  expect(run.invocations[0]).toMatchObject({ exitCode: 0, executionSuccessful: false });
+});

@@ -19,7 +19,7 @@ export interface Collector {
   readonly heard: Heard[];
   /** How many messages came again with the same id, to the receiver with the most of them. */
   readonly repeated: number;
-  /** What must not be: an id that stands for two messages. */
+  /** What must not be: an id that stands for two messages, or a first look where there was one. */
   readonly problems: readonly string[];
   /** Take down what the receivers took since the last time. */
   collect(step: number): void;
@@ -33,6 +33,21 @@ export function collectorOf(world: Scripted): Collector {
   const contents = new Map<string, ReadonlySet<string>>();
   const taken = new Map<string, number>();
   const repeated = new Map<string, number>();
+  const toldOf = new Set<string>();
+
+  /**
+   * That nothing stands in a cluster is said at the first look at it, and never again. A first look of which the answer got
+   * lost is taken once more, and what stood may be over by then.
+   */
+  function checkFirstLook(receiver: string, notice: Notice): void {
+    for (const { cluster, news, standing } of clustersOf(notice)) {
+      const pair = `${receiver} ${cluster.id}`;
+      const isNothing = news.length === 0 && standing === 0;
+      if (isNothing && toldOf.has(pair))
+        problems.push(`${receiver}: told of ${cluster.name} before, and that nothing stands there at a first look`);
+      if (isNothing || notice.about === 'alerts') toldOf.add(pair);
+    }
+  }
 
   function take(step: number, receiver: string, notice: Notice): void {
     const key = `${receiver} ${notice.id}`;
@@ -41,6 +56,7 @@ export function collectorOf(world: Scripted): Collector {
     if (before === undefined) {
       contents.set(key, new Set(content));
       heard.push(...heardOf(step, receiver, notice));
+      checkFirstLook(receiver, notice);
       return;
     }
     repeated.set(receiver, (repeated.get(receiver) ?? 0) + 1);

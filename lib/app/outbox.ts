@@ -1,19 +1,11 @@
 import type { Alert } from '../core/alerts.ts';
-import {
-  type Announce,
-  type Cause,
-  causes,
-  isOfDigest,
-  messageId,
-  type Owed,
-  type OweOptions,
-  owe,
-} from '../core/deliveries.ts';
+import { type Announce, type Cause, causes, isOfDigest, type Owed, type OweOptions, owe } from '../core/deliveries.ts';
 import { DeliveryError, InputError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import { type LogRecord, loadCluster, putLog } from './cluster-state.ts';
+import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
 import { packed } from './packed.ts';
@@ -220,40 +212,18 @@ export class Outbox {
   async #sendDigest(receiver: string, why: 'first' | 'reminder', targets: readonly Target[]): Promise<void> {
     const cause = why === 'first' ? 'standing' : 'reminder';
     const messages = new Map<string, Claimed[]>();
-    /** The message of this run, by source. It has the id of its first part, which is in no other message. */
-    const ours = new Map<string, string>();
-    /** Of messages that were not taken: how many of their parts are here. */
-    const here = new Map<string, number>();
-    for (const { followed } of targets) {
-      const message = followed.state.logs.get(receiver)?.value.owed?.message;
-      if (message !== undefined) here.set(message, (here.get(message) ?? 0) + 1);
-    }
-    /** What a part of such a message is sent as. */
-    const splits = new Map<string, string>();
+    const ids = new DigestMessages(targets.map(({ followed }) => followed.state.logs.get(receiver)?.value));
+    const isOfThis = (owed: Owed) =>
+      owed.items.some((item) => item.cause === cause) ||
+      (why === 'first' && (owed.uncalled > 0 || owed.look !== undefined));
     for (const target of targets) {
-      const { source } = target;
-      let isAgain = false;
       const claimed = await this.#claim(
         target,
-        (owed) =>
-          isForDigest(owed) &&
-          (owed.items.some((item) => item.cause === cause) ||
-            (why === 'first' && (owed.uncalled > 0 || owed.look !== undefined))),
-        (owed, before) => {
-          // What was sent before is sent again in the message it was in, with what else of it was not written down.
-          const attempt = before?.claim ?? before?.owed;
-          isAgain = attempt?.id === owed.id;
-          if (!isAgain || attempt === undefined) return ours.get(source) ?? owed.id;
-          // Under its id the rest of it could not be told from what was taken.
-          const isWhole = before?.claim !== undefined || (here.get(attempt.message) ?? 0) >= (before?.owed?.parts ?? 1);
-          if (isWhole) return attempt.message;
-          const part = splits.get(attempt.message) ?? messageId([attempt.message, owed.id]);
-          splits.set(attempt.message, part);
-          return part;
-        },
+        (owed) => isForDigest(owed) && isOfThis(owed),
+        (owed, before) => ids.of(target.source, owed.id, before),
       );
       if (typeof claimed !== 'object') continue;
-      if (!isAgain) ours.set(source, claimed.message);
+      ids.claimed(target.source, claimed.owed.id, claimed.before, claimed.message);
       messages.set(claimed.message, [...(messages.get(claimed.message) ?? []), claimed]);
     }
     for (const [id, claims] of messages) {

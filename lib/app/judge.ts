@@ -2,7 +2,7 @@ import { type EvaluateOptions, EvaluationFold } from '../core/evaluate.ts';
 import type { Evaluation, Reason } from '../core/evaluation.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import { isoTime } from '../core/render/words.ts';
-import type { ClusterRow, FindingKind } from '../core/report.ts';
+import { type ClusterRow, type FindingKind, listNames, type ReportFacts } from '../core/report.ts';
 import { undeterminedBy } from './out-of-time.ts';
 import type { Bytes, ReadReport, ReportReader, ReportSource } from './ports.ts';
 
@@ -52,7 +52,7 @@ export async function judgeCluster(
     const stranger = strangerProblem(row, report);
     // Another cluster's rows prove nothing about this one, and what was is not what is.
     if (stranger !== undefined) return undetermined(cluster, [stranger], judge, known);
-    return fold.finish({ ...known, ...subjectOf(report) });
+    return fold.finish({ ...known, ...subjectOf(report), ...heldAgainst(row, report) });
   } catch (error) {
     const { reason } = undeterminedBy(error, source.name, signal);
     // What was read before it broke off stays proven.
@@ -100,6 +100,13 @@ function strangerProblem(row: ClusterRow, { facts }: ReadReport): Reason | undef
   if (facts.scannedAtMs === undefined || timeOfBody(row, facts.scannedAtMs) !== 'older') return undefined;
   const message = `report ${row.reportId} is older than the list of reports says: the list says it was scanned ${timeText(row.scannedAtMs)}, the report itself ${timeText(facts.scannedAtMs)}`;
   return { kind: 'report-unreadable', message };
+}
+
+/** What the row says of a report, where both are of the same check: a body that shows less than its row says is not whole. */
+function heldAgainst({ counts = {}, isAtRisk, ...row }: ClusterRow, { facts }: ReadReport) {
+  if (facts.scannedAtMs === undefined || timeOfBody(row, facts.scannedAtMs) !== 'same') return {};
+  const lists = listNames.map((list) => [list, { ...facts.lists[list], told: counts[list] }]);
+  return { facts: { ...facts, lists: Object.fromEntries(lists) as ReportFacts['lists'] }, isToldAtRisk: isAtRisk };
 }
 
 function timeText(ms: number | undefined): string {

@@ -14,7 +14,7 @@ export function listingKey(source: string): string {
 /** By report and by what is asked of it: the same question about the same report has the same answer, age aside. */
 export function evaluationKey(
   source: string,
-  { clusterId, reportId, scannedAtMs }: ClusterRow,
+  { clusterId, reportId, scannedAtMs, counts, isAtRisk }: ClusterRow,
   policy: Policy,
   nowMs: number,
   { images, strict, baseline, track }: EvaluateOptions = {},
@@ -26,7 +26,7 @@ export function evaluationKey(
     .map(({ id }) => id);
   const asked = [wanted ?? null, strict === true, baseline ?? null, track ?? null];
   const question = JSON.stringify([policy.digest, inForce, ...asked]);
-  const report = JSON.stringify([source, clusterId, reportId ?? null, scannedAtMs ?? null]);
+  const report = JSON.stringify([source, clusterId, reportId, scannedAtMs, counts, isAtRisk].map((of) => of ?? null));
   return `evaluation/${hash('sha256', `${report} ${question}`, 'hex').slice(0, 40)}`;
 }
 

@@ -16,7 +16,7 @@ import { keptIdentities } from './identities.ts';
 import { ImageVersions } from './image-versions.ts';
 import { ImageFilter, type ImagePattern } from './images.ts';
 import type { Policy } from './policy/parse.ts';
-import { deficit, type Reconciled, reconcile, surplus, understated } from './reconcile.ts';
+import { deficit, type Reconciled, reconcile, surplus, undercounted, understated } from './reconcile.ts';
 import { type Excess, mostChanges, wayToGreen } from './remedies.ts';
 import { type Finding, type FindingKind, type ListName, listNames, listOf, type ReportFacts } from './report.ts';
 import { staleness } from './retime.ts';
@@ -39,6 +39,8 @@ export interface Subject {
   readonly digest?: string | undefined;
   /** What the body states; undefined when there is none. */
   readonly facts?: ReportFacts | undefined;
+  /** The list of reports says of the same check that it found risks. */
+  readonly isToldAtRisk?: boolean | undefined;
   /** What kept the report from being read, or read whole. */
   readonly problems?: readonly Reason[];
 }
@@ -118,7 +120,9 @@ export class EvaluationFold {
     const whole = [
       ...unread,
       ...this.#ageProblems(facts, unread.length > 0),
-      ...(facts === undefined || unread.length > 0 ? [] : [...this.#imageProblems(), ...nowhere(facts)]),
+      ...(facts === undefined || unread.length > 0
+        ? []
+        : [...this.#imageProblems(), ...nowhere(facts), ...this.#hidden(subject)]),
     ];
     if (facts !== undefined) this.push('cluster', clusterFinding(subject, facts));
 
@@ -275,7 +279,7 @@ export class EvaluationFold {
         });
       }
       const { list } = counted;
-      const message = list === undefined ? undefined : understated(list, facts);
+      const message = list === undefined ? undefined : (understated(list, facts) ?? undercounted(list, facts));
       if (message !== undefined && this.#policy.reconcile === 'strict')
         reasons.push({ kind: 'count-mismatch', message, list: list as ListName, rules: [fold.rule.id] });
     }
@@ -307,6 +311,15 @@ export class EvaluationFold {
       const message = `image ${text}: the report does not know it${knownImages(text, names)}`;
       return { kind: 'image-absent', message, ...(rules.length > 0 && { rules }) };
     });
+  }
+
+  /** A report without any risk, where there are some, does not show them. */
+  #hidden({ facts, isToldAtRisk }: Subject): readonly Reason[] {
+    const risky: readonly ListName[] = ['vulnerabilities', 'baseline_checks', 'privileged_containers'];
+    const isClean = risky.every((list) => facts?.lists[list].listed === 0);
+    if (isToldAtRisk !== true || !isClean || this.#policy.reconcile === 'off') return [];
+    const message = 'the list of reports says that the cluster has risks, and the report shows none';
+    return [{ kind: 'count-mismatch', message }];
   }
 
   #notes(judged: readonly Judged[], facts: ReportFacts | undefined, unread: boolean): Note[] {

@@ -44,7 +44,7 @@ export function reconcile(kind: FindingKind, facts: ReportFacts, mode: PolicyFil
   if (found === undefined) return { evidence: 0 };
   const listIsAbsent = at.shape === 'absent' || at.shape === 'null';
   // Where the policy relaxes it, a list that is not there is believed when nothing is counted either.
-  const isMissed = listIsAbsent && at.reported !== 0;
+  const isMissed = listIsAbsent && claimed(at) !== 0;
   const counts = mode === 'strict' || (mode === 'empty' && found.empty) || isMissed;
   return counts ? { problem: found.reason, evidence: found.evidence } : { relaxed: found.reason.message, evidence: 0 };
 }
@@ -60,17 +60,21 @@ function mismatch(kind: FindingKind, list: ListName, at: ListFacts): Mismatch | 
     const message = `the report does not say how many ${name(list)} there are, so the ${at.listed} listed may not be all`;
     return { reason: { kind: 'count-missing', message, list }, empty: at.listed === 0, evidence: 0 };
   }
+  const counted = claimed(at) ?? 0;
+  const isTold = counted > at.reported;
   if (at.shape === 'absent' || at.shape === 'null') {
-    const message = `the report has no list of ${name(list)}, and counts ${at.reported}`;
-    const evidence = list === 'baseline_checks' ? Math.min(1, at.reported) : at.reported;
-    return { reason: { kind: 'count-mismatch', message, list }, empty: at.reported > 0, evidence };
+    const who = isTold ? 'the list of reports counts' : 'counts';
+    const message = `the report has no list of ${name(list)}, and ${who} ${counted}`;
+    const evidence = list === 'baseline_checks' ? Math.min(1, counted) : counted;
+    return { reason: { kind: 'count-mismatch', message, list }, empty: counted > 0, evidence };
   }
   const isBaseline = list === 'baseline_checks';
   // The baseline count may be of failed rules or of items rather than of rows; the largest of them is given its due.
   const there = Math.max(at.listed, ...(isBaseline ? [at.items ?? 0, at.failed ?? 0] : []));
-  if (at.reported > there) {
-    const message = `the report counts ${at.reported} ${name(list)} and lists ${there}: ${at.reported - there} not shown`;
-    const evidence = isBaseline ? (at.listed === 0 ? 1 : 0) : at.reported;
+  if (counted > there) {
+    const lists = isTold ? 'the list of reports counts' : 'the report counts';
+    const message = `${lists} ${counted} ${name(list)} and ${isTold ? 'the report ' : ''}lists ${there}: ${counted - there} not shown`;
+    const evidence = isBaseline ? (at.listed === 0 ? 1 : 0) : counted;
     return { reason: { kind: 'count-mismatch', message, list }, empty: at.listed === 0, evidence };
   }
   if (kind === 'baseline_items' && (at.shortRows ?? 0) > 0) {
@@ -78,6 +82,11 @@ function mismatch(kind: FindingKind, list: ListName, at: ListFacts): Mismatch | 
     return { reason: { kind: 'count-mismatch', message, list }, empty: (at.items ?? 0) === 0, evidence: 0 };
   }
   return undefined;
+}
+
+/** The most that is said to be there; undefined where the report itself says nothing. */
+function claimed({ reported, told = 0 }: ListFacts): number | undefined {
+  return reported === undefined ? undefined : Math.max(reported, told);
 }
 
 /** For people: `privileged containers`. */
@@ -101,6 +110,13 @@ export function understated(list: ListName, facts: ReportFacts): string | undefi
   if (list !== 'baseline_checks') return surplus(list, facts);
   if (reported === undefined || failing <= reported) return undefined;
   return `the report counts ${reported} ${name(list)} and lists ${failing}`;
+}
+
+/** The report counts less than the list of reports does, for a rule that asks for the count. */
+export function undercounted(list: ListName, facts: ReportFacts): string | undefined {
+  const { reported, told = 0 } = facts.lists[list];
+  if (reported === undefined || told <= reported) return undefined;
+  return `the list of reports counts ${told} ${name(list)} and the report counts ${reported}`;
 }
 
 /** Fewer rows than counted, for a list that no rule reads. */

@@ -151,6 +151,8 @@ export type ListShape = 'array' | 'object' | 'null' | 'absent' | 'other';
 export interface ListFacts {
   /** The `*_num` beside the list; undefined when absent, null or no whole number of 0 or more. */
   readonly reported: number | undefined;
+  /** What the row of the list of reports counts, where it is of the same check. */
+  readonly told?: number | undefined;
   /** Rows in the list. */
   readonly listed: number;
   readonly shape: ListShape;
@@ -189,6 +191,10 @@ export interface ClusterRow {
   readonly reportId: string | undefined;
   /** Epoch milliseconds, UTC. Absent: the cluster was never checked. */
   readonly scannedAtMs: number | undefined;
+  /** What the row itself counts of the report, as far as it does. */
+  readonly counts?: Readonly<Partial<Record<ListName, number>>>;
+  /** The row says that the cluster has risks. */
+  readonly isAtRisk?: boolean;
   /** Its newest row lacks the report's id or a time that can be read: when that may be; the largest number: at any time. */
   readonly vagueAtMs?: number;
 }

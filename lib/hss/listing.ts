@@ -16,6 +16,7 @@ const whole = z.pipe(
   z.union([z.number(), z.pipe(z.string().check(z.regex(/^\d+$/)), z.transform(Number))]),
   z.int().check(z.nonnegative()),
 );
+const count = z.catch(z.optional(whole), undefined);
 
 export const Page = z.object({ total_num: whole, data_list: z.array(z.unknown()) });
 export type Page = z.infer<typeof Page>;
@@ -25,7 +26,11 @@ const Row = z.object({
   cluster_name: text,
   cluster_category: text,
   report_id: text,
-  scan_time: z.catch(z.optional(whole), undefined),
+  scan_time: count,
+  severity: text,
+  local_image_vul_num: count,
+  risk_config_num: count,
+  privileged_container_num: count,
 });
 
 /** The most that the API takes. */
@@ -118,7 +123,21 @@ function parseRow(raw: unknown): ClusterRow | undefined {
     category: row.cluster_category,
     reportId: checked ? reportId : undefined,
     scannedAtMs: checked ? time : undefined,
+    ...(checked && said(row)),
     ...(isVague && { vagueAtMs: time > 0 ? time : Number.MAX_SAFE_INTEGER }),
+  };
+}
+
+/** What a row says of its report, as far as it does. */
+function said(row: z.infer<typeof Row>): Pick<ClusterRow, 'counts' | 'isAtRisk'> {
+  const counts = Object.entries({
+    vulnerabilities: row.local_image_vul_num,
+    baseline_checks: row.risk_config_num,
+    privileged_containers: row.privileged_container_num,
+  }).filter(([, count]) => count !== undefined);
+  return {
+    ...(counts.length > 0 && { counts: Object.fromEntries(counts) }),
+    ...(row.severity?.toLowerCase() === 'insecurity' && { isAtRisk: true }),
   };
 }
 

@@ -6,7 +6,7 @@ import { parseImagePattern } from '../../lib/core/images.ts';
 import { renderJson } from '../../lib/core/render/json.ts';
 import { worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
 import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
-import type { WireReport } from '../../lib/simulator/wire.ts';
+import type { WireReport, WireRow } from '../../lib/simulator/wire.ts';
 import { type Dynamo, startDynamo } from '../support/dynamo.ts';
 import { startWorld, type World, worldPolicy } from '../support/world.ts';
 
@@ -69,11 +69,11 @@ function rescan(name: string, atMs: number, change: (report: WireReport) => Part
   });
 }
 
-/** What the list says of when the reports were made. */
-function listAt(scan_time: number): void {
+/** What the list says of the reports. */
+function listSays(row: Partial<WireRow>): void {
   world.hss.clusters = world.hss.clusters.map((cluster) => ({
     ...cluster,
-    reports: cluster.reports.slice(-1).map((one) => ({ ...one, row: { scan_time } })),
+    reports: cluster.reports.slice(-1).map((one) => ({ ...one, row })),
   }));
 }
 
@@ -350,7 +350,7 @@ describe('what was found before', () => {
 
   test('is a newer report than the row tells of, and is not kept for that row', async () => {
     const app = await open({ freshMs: 0 });
-    listAt(worldNowMs - 9 * hourMs);
+    listSays({ scan_time: worldNowMs - 9 * hourMs });
     for (let i = 1; i <= 2; i++) {
       const { verdict, report } = await app.gate({ cluster: 'prod-eu' }, worldNowMs);
       expect([verdict, report.scannedAtMs]).toEqual(['pass', worldNowMs - 3 * hourMs]);
@@ -364,7 +364,7 @@ describe('what was found before', () => {
   ])('is one whose row gives the same time %s', async (_unit, of) => {
     const app = await open({ freshMs: 0 });
     rescan('prod-eu', worldNowMs - 1234);
-    listAt(Math.floor(of(worldNowMs - 1234)));
+    listSays({ scan_time: Math.floor(of(worldNowMs - 1234)) });
     for (let i = 0; i < 2; i++) expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
     expect(calls(world.hss, 'report')).toBe(1);
   });
@@ -421,6 +421,47 @@ describe('where HSS cannot be asked', () => {
     rescan('prod-eu', worldNowMs - 1000);
     world.hss.fail({ kind: 'status', status: 503 }, { api: 'report', times: 8 });
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('undetermined');
+  });
+});
+
+describe('a report that shows less than its row of the list says', () => {
+  const clean = {
+    local_image_vul_list: [],
+    local_image_vul_num: 0,
+    privileged_container_list: [],
+    privileged_container_num: 0,
+  };
+  const empty = { ...clean, baseline_detection_list: [], risk_config_num: 0 };
+  const risky = 'the list of reports says that the cluster has risks, and the report shows none';
+
+  test.each<{ row: Partial<WireRow>; body?: Partial<WireReport>; says: string }>([
+    {
+      row: { local_image_vul_num: 9 },
+      says: 'the list of reports counts 9 vulnerabilities and the report lists 0: 9 not shown',
+    },
+    {
+      row: { local_image_vul_num: 9 },
+      body: { ...clean, local_image_vul_list: null as never },
+      says: 'the report has no list of vulnerabilities, and the list of reports counts 9',
+    },
+    { row: { severity: 'Insecurity' }, body: empty, says: risky },
+  ])('is undetermined: $row, $body', async ({ row, body = clean, says }) => {
+    rescan('prod-eu', worldNowMs - hourMs, () => body);
+    listSays(row);
+    const { verdict, reasons } = await (await open()).gate({ cluster: 'prod-eu' }, worldNowMs);
+    expect([verdict, reasons.map(({ message }) => message)]).toEqual(['undetermined', [says]]);
+  });
+
+  test('is the newer one, and judged, where the row is of an older check', async () => {
+    rescan('prod-eu', worldNowMs - hourMs, () => empty);
+    listSays({ scan_time: worldNowMs - 2 * hourMs, local_image_vul_num: 9, severity: 'Insecurity' });
+    expect((await (await open()).gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+  });
+
+  test('is judged where the row says that the cluster has no risk, or nothing', async () => {
+    rescan('prod-eu', worldNowMs - hourMs, () => empty);
+    listSays({ severity: undefined as never, local_image_vul_num: undefined as never });
+    expect((await (await open()).gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
   });
 });
 

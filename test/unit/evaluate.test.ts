@@ -242,6 +242,36 @@ describe('counts', () => {
     });
   });
 
+  test('of the list of reports count as those of the report do, where they are larger', () => {
+    const counted = (reported: number, told: number) =>
+      evaluate(noPrivileged, { lists: { privileged_containers: { reported, told } } });
+    expect(counted(0, 3)).toMatchObject({
+      verdict: 'fail',
+      rules: [{ count: 3, evidence: 'reported' }],
+      counts: { privileged_containers: { reported: 0, listed: 0 } },
+      notes: [{ message: 'the list of reports counts 3 privileged containers and the report lists 0: 3 not shown' }],
+    });
+    expect(counted(3, 2)).toMatchObject({
+      rules: [{ count: 3 }],
+      notes: [{ message: expect.stringContaining('the report counts 3') }],
+    });
+    expect(counted(0, 0).verdict).toBe('pass');
+  });
+
+  test.each([
+    { mode: 'strict', verdict: 'undetermined' },
+    { mode: 'empty', verdict: 'undetermined' },
+    { mode: 'off', verdict: 'pass' },
+  ])(
+    'are none at all where the list of reports says that there are risks: $mode makes it $verdict',
+    ({ mode, verdict }) => {
+      const subject = { isToldAtRisk: true };
+      expect(evaluate(`reconcile: ${mode}\n${noHigh}`, { subject }).verdict).toBe(verdict);
+      const findings = { privileged_containers: [privileged('a')] };
+      expect(evaluate(`reconcile: ${mode}\n${noHigh}`, { subject, findings }).verdict).toBe('pass');
+    },
+  );
+
   test('prove nothing for a rule that takes some rows', () => {
     expect(evaluate(running, { lists: { privileged_containers: { reported: 3 } } }).verdict).toBe('undetermined');
   });
@@ -338,6 +368,7 @@ describe('a rule on the cluster', () => {
       reasons: [{ kind: 'count-mismatch', rules: ['r'] }],
     });
     expect(ask(field, 5, { listed: 5 }).verdict).toBe('pass');
+    expect(ask(field, 5, { listed: 5, told: 6 }).verdict).toBe('undetermined');
   });
 
   test('believes a count of baselines that leaves out those that failed nothing', () => {

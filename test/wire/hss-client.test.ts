@@ -207,7 +207,7 @@ describe('list', () => {
 
   test('a row has what is known of its cluster', async () => {
     const { server, source } = await start();
-    server.expect(page(0, [wireRow(7)], 1));
+    server.expect(page(0, [wireRow(7, { severity: 'Insecurity', risk_config_num: '3' })], 1));
 
     expect((await source.list()).clusters).toEqual([
       {
@@ -216,6 +216,8 @@ describe('list', () => {
         category: 'CCE',
         reportId: 'report-7',
         scannedAtMs: 1_745_000_000_007,
+        counts: { vulnerabilities: 0, baseline_checks: 3 },
+        isAtRisk: true,
       },
     ]);
   });

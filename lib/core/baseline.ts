@@ -210,7 +210,14 @@ export function comparable(
         identities: knownOf(known.findings),
       });
   }
-  return { rules, tellsFixed: [...images].sort().join() === baseline.images.join(), notes };
+  const isSameImages = [...images].sort().join() === baseline.images.join();
+  if (!isSameImages) {
+    const of = baseline.images.length === 0 ? 'all images' : 'other images';
+    notes.push(
+      `the baseline is of ${of}: it tells which vulnerabilities are new, not how many there were of these images`,
+    );
+  }
+  return { rules, tellsFixed: isSameImages, notes };
 }
 
 /** Why a baseline says nothing about a report, now that it is known whose it is and when it was made. */

@@ -189,7 +189,10 @@ export class EvaluationFold {
     const isNews = found.new > 0 || isWorse;
     const tellsFixed = this.#since?.tellsFixed === true && suffices && one.doubts.length === 0;
     const since = { new: found.new, fixed: tellsFixed ? fixed : 0, before: known.count };
-    const shown = isBroken && isNews ? findings : result.findings;
+    const tellsNews = isBroken && isNews;
+    const shown = tellsNews ? findings : result.findings;
+    const news = new Set(findings.map(({ fingerprint }) => fingerprint));
+    const old = tellsNews ? result.findings.filter(({ fingerprint }) => !news.has(fingerprint)) : [];
     // What is not listed may be new.
     const asBefore = one.doubts.length > 0 && result.enforce !== 'observe' ? 'undetermined' : 'observed';
     return {
@@ -199,6 +202,7 @@ export class EvaluationFold {
         status: isBroken && !isNews ? asBefore : result.status,
         findings: shown,
         omitted: result.count - shown.length,
+        ...(old.length > 0 && { knownFindings: old }),
         since,
       },
     };
@@ -332,6 +336,12 @@ export class EvaluationFold {
       for (const { waiver, count } of waivers.overBroad)
         add({
           message: `rule ${rule.id} is broken since waiver ${waiver.id} covers ${count} findings and was granted for ${waiver.max_findings}`,
+        });
+    }
+    for (const { rule, nameless } of this.#rules) {
+      if (nameless.length > 0)
+        add({
+          message: `rule ${rule.id}: findings that may be others than the baseline knows count as new: ${nameless.join(', ')}`,
         });
     }
     for (const one of judged) {

@@ -108,6 +108,8 @@ export interface RuleResult {
   readonly findings: readonly KeptFinding[];
   /** `count` less the findings shown. */
   readonly omitted: number;
+  /** Of those that are not shown, where `findings` are what is new since a baseline: the worst that it knows. */
+  readonly knownFindings?: readonly KeptFinding[];
   /** Of the findings that are waived, worst first, at most `keptFindings`. */
   readonly waivedFindings: readonly WaivedFinding[];
   /** `reported`: the rows do not show the violation, the count beside them does. */

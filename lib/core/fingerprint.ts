@@ -17,8 +17,23 @@ export const identity: Readonly<Record<FindingKind, readonly string[]>> = {
   cluster: [],
 };
 
-/** Fields that change with every release: a finding that is there in the next one too is not a new one. */
-export const releaseFields: ReadonlySet<string> = new Set(['image_version', 'package_version']);
+/** Those of them without which nobody can say that it is the same one. */
+const naming: Readonly<Record<FindingKind, readonly string[]>> = {
+  vulnerabilities: ['image', 'vulnerability', 'package'],
+  baseline_checks: ['check'],
+  baseline_items: ['check', 'item'],
+  privileged_containers: ['container', 'pod'],
+  ports: ['port'],
+  packages: ['package'],
+  processes: ['hash'],
+  cluster: [],
+};
+
+/** Fields that change with every release, by what has them: a finding that is there in the next one too is not a new one. */
+export const releaseFields: ReadonlyMap<string, string> = new Map([
+  ['image_version', 'image'],
+  ['package_version', 'package'],
+]);
 
 const lasting = Object.fromEntries(
   Object.entries(identity).map(([kind, of]) => [kind, of.filter((field) => !releaseFields.has(field))]),
@@ -35,6 +50,11 @@ export function fingerprint(clusterId: string, ruleId: string, kind: FindingKind
 /** What tells a finding apart from others of its kind from release to release, as a whole number of 48 bits. */
 export function identityNumber(kind: FindingKind, finding: Finding): number {
   return textNumber(JSON.stringify(valuesOf(lasting[kind], finding)));
+}
+
+/** What a finding would have to say to be known again, and does not. */
+export function missingNames(kind: FindingKind, finding: Finding): readonly string[] {
+  return naming[kind].filter((field) => finding[field] === undefined);
 }
 
 /** An image version, as a key. */

@@ -48,6 +48,7 @@ const RuleEntry = z.object({
   waived: Count,
   findings: z.array(FoundEntry),
   omitted: z.int(),
+  known_findings: z.optional(z.array(FoundEntry)),
   waived_findings: z.optional(z.array(FoundEntry)),
   evidence: z.enum(['listed', 'reported']),
   since: z.optional(z.object({ new: Count, fixed: Count, before: Count })),
@@ -177,10 +178,18 @@ function evaluationOf(result: z.infer<typeof ResultFile>): Evaluation {
   };
 }
 
-function ruleOf({ findings, waived_findings, groups, omitted_groups, ...rule }: z.infer<typeof RuleEntry>): RuleResult {
+function ruleOf({
+  findings,
+  known_findings,
+  waived_findings,
+  groups,
+  omitted_groups,
+  ...rule
+}: z.infer<typeof RuleEntry>): RuleResult {
   return defined({
     ...rule,
     findings: findings.map((finding) => findingOf(rule.on, finding)),
+    knownFindings: known_findings?.map((finding) => findingOf(rule.on, finding)),
     waivedFindings: (waived_findings ?? []).map((finding) => ({
       ...findingOf(rule.on, finding),
       waiver: finding.waiver ?? '',

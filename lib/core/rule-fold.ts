@@ -218,6 +218,11 @@ export class RuleFold {
     });
   }
 
+  /** What is like something that is known, and counts as new since it does not say that it is that. */
+  get nameless(): readonly string[] {
+    return [...this.#counted.nameless].map(([field, count]) => `${count} without ${field}`).sort();
+  }
+
   /** What the rule counts, against what is known; the worst of what is not. */
   compare(clusterId: string, { grades, groups, failed, identities: known }: KnownFindings): Comparison {
     const broken = this.#broken();
@@ -267,9 +272,11 @@ export class RuleFold {
     return { count, ...all.result(), grades, ...failedOf(failed), groups };
   }
 
-  /** Of its versions an image is as bad as the worst, so that the next one is compared with that. */
+  /** Of its versions an image is as bad as the worst, so that the next one is compared with that; a version alone is nobody's. */
   #lastingKey({ values }: Group): string {
-    return JSON.stringify(values.filter((_, i) => !releaseFields.has(this.rule.per?.[i] ?? '')));
+    const { per = [] } = this.rule;
+    const isLasting = (field = '') => !per.includes(releaseFields.get(field) ?? '');
+    return JSON.stringify(values.filter((_, i) => isLasting(per[i])));
   }
 
   /** What is over the threshold: groups, or all that counts. */

@@ -1,5 +1,5 @@
 import { noGrades } from './baseline.ts';
-import { identityNumber } from './fingerprint.ts';
+import { identityNumber, missingNames } from './fingerprint.ts';
 import { graded, Identities } from './identities.ts';
 import { compareFindings, copyFinding } from './order.ts';
 import type { PolicyRule } from './policy/parse.ts';
@@ -87,6 +87,8 @@ export class Tally {
   count = 0;
   expired: Set<Loan> | undefined;
   hasTooManyGroups = false;
+  /** Findings like one that is known, but for a field that would prove it: how many lack it. */
+  readonly nameless = new Map<string, number>();
 
   readonly #room: Room;
 
@@ -118,7 +120,7 @@ export class Tally {
         fresh.hasRisen ||= rank < (this.#tracking?.ranks?.get(identity) ?? 0);
         if (typeof finding.rules_failed === 'number') addTo(fresh.failed, identity, finding.rules_failed);
       }
-      if (this.#tracking?.known?.has(identity) === false) {
+      if (this.#isNew(identity, finding)) {
         if (fresh !== undefined) {
           fresh.count++;
           fresh.remedies.add(finding);
@@ -137,9 +139,20 @@ export class Tally {
     }
   }
 
+  /** For a baseline nobody answers for a finding that may be another one than the one that is known. */
+  #isNew(identity: number, finding: Finding): boolean {
+    const { known, isForBaseline } = this.#tracking ?? {};
+    if (known === undefined) return false;
+    if (!known.has(identity)) return true;
+    const missing = isForBaseline === true ? missingNames(this.#rule.on, finding) : [];
+    for (const field of missing) addTo(this.nameless, field, 1);
+    return missing.length > 0;
+  }
+
   /** All of another tally of the same rule. */
   merge(other: Tally): void {
     this.count += other.count;
+    for (const [field, count] of other.nameless) addTo(this.nameless, field, count);
     this.hasTooManyGroups ||= other.hasTooManyGroups;
     if (other.expired !== undefined) note(this, other.expired);
     for (const finding of other.worst.items) this.worst.add(finding, same);
@@ -223,7 +236,7 @@ function mergeFresh(into: Fresh | undefined, other: Fresh | undefined): void {
   into.remedies.merge(other.remedies);
 }
 
-function addTo(counts: Map<number, number>, key: number, count: number): void {
+function addTo<K>(counts: Map<K, number>, key: K, count: number): void {
   counts.set(key, (counts.get(key) ?? 0) + count);
 }
 

@@ -3,7 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { type Baseline, baselineOf, parseBaseline, renderBaseline } from '../../lib/core/baseline.ts';
 import type { Evaluation } from '../../lib/core/evaluation.ts';
 import { parseImagePattern } from '../../lib/core/images.ts';
+import { renderGitlabCodequality } from '../../lib/core/render/gitlab-codequality.ts';
+import { renderGitlabContainer } from '../../lib/core/render/gitlab-container.ts';
+import { renderJson } from '../../lib/core/render/json.ts';
+import { renderSarif } from '../../lib/core/render/sarif.ts';
 import type { ReportFacts } from '../../lib/core/report.ts';
+import { parseResult } from '../../lib/core/result.ts';
 import { anyAge, retime } from '../../lib/core/retime.ts';
 import { evaluate, type Findings, type Given, nowMs, policyOf } from '../support/evaluate.ts';
 
@@ -68,6 +73,94 @@ describe('against a baseline', () => {
     expect(since(two, perVersion, released(1, 2)).verdict).toBe('pass');
     expect(since(two, perVersion, released(1, 2, 3)).verdict).toBe('fail');
     expect(since(three, perVersion, vuls(2, 3)).verdict).toBe('pass');
+  });
+
+  test.each<{ on: string; whole: Findings; lacking: Findings; field: string }>([
+    {
+      on: 'processes',
+      field: 'hash',
+      whole: { processes: [{ container: 'c', user: 'root', hash: 'h' }] },
+      lacking: { processes: [{ container: 'c', user: 'root' }] },
+    },
+    {
+      on: 'privileged_containers',
+      field: 'pod',
+      whole: { privileged_containers: [{ container: 'c', pod: 'p' }] },
+      lacking: { privileged_containers: [{ container: 'c' }] },
+    },
+    {
+      on: 'ports',
+      field: 'port',
+      whole: { ports: [{ container: 'c', pod: 'p', port: 1 }] },
+      lacking: { ports: [{ container: 'c', pod: 'p' }] },
+    },
+  ])('what does not say which of $on it is may be another one: new, and said', ({ on, whole, lacking, field }) => {
+    const one = `rules:\n  - {id: r, on: ${on}, max: 0}\n`;
+    expect(since(baseline(one, whole), one, whole)).toMatchObject({ verdict: 'pass', notes: [] });
+    expect(since(baseline(one, lacking), one, lacking)).toMatchObject({
+      verdict: 'fail',
+      rules: [{ since: { new: 1, fixed: 0 } }],
+      notes: [
+        { message: `rule r: findings that may be others than the baseline knows count as new: 1 without ${field}` },
+      ],
+    });
+  });
+
+  test('a version of one image says nothing of that of another', () => {
+    const alone = 'rules:\n  - {id: r, on: vulnerabilities, max: 1, per: [image_version]}\n';
+    const of = (image_version: string, ...numbers: readonly number[]) =>
+      numbers.map((n) => ({ ...vul(n, `app${n}`), image_version }));
+    const were = baseline(alone, { vulnerabilities: [...of('1', 1, 2), ...of('9', 3, 4, 5)] });
+    const judged = (...one: readonly number[]) =>
+      since(were, alone, { vulnerabilities: [...of('1', ...one), ...of('9', 3, 4, 5)] });
+    expect(judged(1, 2).verdict).toBe('pass');
+    expect(judged(1, 2, 2)).toMatchObject({ verdict: 'fail', rules: [{ since: { new: 0 } }] });
+  });
+
+  test('of other images tells which are new, and says that it tells no more', () => {
+    const only = { images: [parseImagePattern('app')], baseline: before };
+    const narrowed = evaluate(policy, { findings: vuls(1, 2), subject: { digest }, options: only });
+    expect(narrowed).toMatchObject({ verdict: 'pass', rules: [{ since: { new: 0, fixed: 0 } }] });
+    expect(narrowed.notes.map(({ message }) => message)).toContain(
+      'the baseline is of all images: it tells which vulnerabilities are new, not how many there were of these images',
+    );
+    expect(evaluate(policy, { findings: vuls(1, 9), subject: { digest }, options: only }).verdict).toBe('fail');
+  });
+
+  test.each([
+    ['sarif', renderSarif],
+    ['gitlab', renderGitlabCodequality],
+    ['gitlab-container', renderGitlabContainer],
+  ])('what is known stays listed beside what is new, so that no tool closes it: %s', (_, render) => {
+    const files = [vuls(1, 2, 3), vuls(1, 2, 3, 4)].map((findings) =>
+      render(since(before, policy, findings), { policyFile: 'p.yaml' }),
+    );
+    const [old = '', news = ''] = files;
+    const prints = (text: string) => new Set(text.match(/\b[0-9a-f]{32}\b/g));
+    expect(prints(old).size).toBeGreaterThanOrEqual(3);
+    expect([...prints(old)].filter((print) => !prints(news).has(print))).toEqual([]);
+    expect(prints(news).size).toBe(prints(old).size + 1);
+  });
+
+  test('what is known is told apart from what is new, in JSON and by its level', () => {
+    const evaluation = since(before, policy, vuls(1, 2, 4));
+    const told = renderJson(evaluation);
+    const names = (found: { vulnerability: string }[]) => found.map(({ vulnerability }) => vulnerability);
+    const [{ findings, known_findings, omitted }] = JSON.parse(told).rules;
+    expect([names(findings), names(known_findings), omitted]).toEqual([['CVE-4'], ['CVE-1', 'CVE-2'], 2]);
+    expect(renderJson(parseResult(told) as Evaluation)).toBe(told);
+    const [run] = JSON.parse(renderSarif(evaluation, {})).runs;
+    expect(run.results.map(({ level }: { level: string }) => level)).toEqual(['error', 'note', 'note']);
+    const issues = JSON.parse(renderGitlabCodequality(evaluation, {}));
+    expect(issues.map(({ severity }: { severity: string }) => severity).sort()).toEqual(['critical', 'info', 'info']);
+  });
+
+  test('more of what is known fails in every format', () => {
+    const more = since(before, policy, vuls(1, 2, 3, 3));
+    const [run] = JSON.parse(renderSarif(more, {})).runs;
+    expect(run.results.map(({ level }: { level: string }) => level)).toEqual(['note', 'note', 'note', 'note', 'error']);
+    const issues = JSON.parse(renderGitlabCodequality(more, {}));
+    expect(issues.map(({ severity }: { severity: string }) => severity)).toEqual(['critical', 'info', 'info', 'info']);
   });
 
   test('more of the same fails too', () => {

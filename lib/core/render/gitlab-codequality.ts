@@ -1,5 +1,5 @@
 import { alertFingerprint } from '../alerts.ts';
-import type { Evaluation, RuleResult } from '../evaluation.ts';
+import type { Evaluation, KeptFinding, RuleResult } from '../evaluation.ts';
 import { distinctFindings } from './distinct.ts';
 import { jsonText, terminalText } from './escape.ts';
 import { type Escapes, tellFinding, wholeExcess } from './finding-words.ts';
@@ -63,13 +63,20 @@ function ruleIssues(rule: RuleResult, evaluation: Evaluation, path: string): rea
     severity: severityOf(rule, outcomeOf(rule, evaluation)),
     location: { path, lines: { begin: rule.line } },
   };
-  const issues = distinctFindings(rule.findings).map(({ finding, times }) => ({
-    description: `${sentence(rule, finding.fields)}${times > 1 ? ` (${quantity(times)} times)` : ''}`,
-    ...base,
-    fingerprint: finding.fingerprint,
-  }));
-  if (rule.omitted === 0 && issues.length > 0) return issues;
-  const more = issues.length > 0 ? `${plural(rule.omitted, 'more finding')}: ${wholeExcess(rule)}` : wholeExcess(rule);
+  const issuesOf = (findings: readonly KeptFinding[]) =>
+    distinctFindings(findings).map(({ finding, times }) => ({
+      description: `${sentence(rule, finding.fields)}${times > 1 ? ` (${quantity(times)} times)` : ''}`,
+      ...base,
+      fingerprint: finding.fingerprint,
+    }));
+  const { knownFindings = [] } = rule;
+  // What a baseline knows stays listed, else it would be taken for fixed.
+  const known = issuesOf(knownFindings).map((issue) => ({ ...issue, severity: 'info' as const }));
+  const issues = [...issuesOf(rule.findings), ...known];
+  const omitted = rule.omitted - knownFindings.length;
+  const isShown = rule.findings.length > 0;
+  if (omitted === 0 && isShown) return issues;
+  const more = isShown ? `${plural(omitted, 'more finding')}: ${wholeExcess(rule)}` : wholeExcess(rule);
   const description = `${escapes.name(rule.id)}: ${more}`;
   return [{ description, ...base, fingerprint: ownFingerprint(evaluation, rule.id, {}) }, ...issues];
 }

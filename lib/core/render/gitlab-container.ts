@@ -60,7 +60,7 @@ function ruleMessages(rule: RuleResult): readonly Message[] {
   const messages: Message[] = [];
   if (isBroken(rule)) {
     const listed = carries
-      ? `${quantity(rule.findings.length)} listed, ${quantity(rule.omitted)} not`
+      ? `${quantity(listedOf(rule).length)} listed, ${quantity(rule.omitted - (rule.knownFindings ?? []).length)} not`
       : `none listed: they are ${rule.on}`;
     messages.push({ level, value: `rule ${id} (${rule.status}): ${excess(rule)}; ${listed}` });
   }
@@ -69,12 +69,17 @@ function ruleMessages(rule: RuleResult): readonly Message[] {
   return messages;
 }
 
+/** Those that a baseline knows too, else they would be taken for fixed. */
+function listedOf({ findings, knownFindings = [] }: RuleResult): readonly KeptFinding[] {
+  return [...findings, ...knownFindings];
+}
+
 /** A vulnerability of a package of an image breaks each rule with a fingerprint of its own; the first stands for all. */
 function vulnerabilitiesOf({ rules }: Evaluation) {
   const distinct = new Map<string, { readonly finding: KeptFinding; readonly rules: string[] }>();
   for (const rule of byUrgency(rules)) {
     if (rule.on !== 'vulnerabilities' || !isBroken(rule)) continue;
-    for (const finding of rule.findings) {
+    for (const finding of listedOf(rule)) {
       const { image, image_version, vulnerability, package: library, package_version } = finding.fields;
       const key = JSON.stringify([image, image_version, vulnerability, library, package_version]);
       const known = distinct.get(key);

@@ -4,6 +4,7 @@ import { jsonText } from './escape.ts';
 interface RuleLists {
   readonly findings: readonly object[];
   readonly omitted: number;
+  readonly known_findings?: readonly object[];
   readonly waived_findings?: readonly object[];
   readonly groups?: readonly object[];
   readonly omitted_groups?: number;
@@ -31,20 +32,21 @@ export function fitted<R extends { readonly rules: readonly RuleLists[] }>(resul
   return { ...result, rules: result.rules.map((rule, i) => first(rule, shown[i] as Shown)) };
 }
 
-const lists = ['findings', 'groups', 'waived_findings'] as const;
+const lists = ['findings', 'groups', 'known_findings', 'waived_findings'] as const;
 type Shown = Record<(typeof lists)[number], number>;
 
-const noneOf: Shown = { findings: 0, groups: 0, waived_findings: 0 };
+const noneOf: Shown = { findings: 0, groups: 0, known_findings: 0, waived_findings: 0 };
 
 /** Where an entry stands in the text. */
 const indent = ' '.repeat(8);
 
 function first<R extends RuleLists>(rule: R, shown: Shown): R {
-  const { findings, omitted, groups, omitted_groups: more = 0, waived_findings: waived } = rule;
+  const { findings, omitted, groups, omitted_groups: more = 0, known_findings: known, waived_findings: waived } = rule;
   return {
     ...rule,
     findings: findings.slice(0, shown.findings),
     omitted: omitted + Math.max(0, findings.length - shown.findings),
+    ...(known && { known_findings: known.slice(0, shown.known_findings) }),
     ...(waived && { waived_findings: waived.slice(0, shown.waived_findings) }),
     ...(groups && {
       groups: groups.slice(0, shown.groups),

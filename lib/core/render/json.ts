@@ -82,6 +82,9 @@ function ruleEntry(rule: RuleResult) {
     waived: rule.waived,
     findings: rule.findings.map((finding) => findingEntry(rule.on, finding)),
     omitted: rule.omitted,
+    ...(rule.knownFindings && {
+      known_findings: rule.knownFindings.map((finding) => findingEntry(rule.on, finding)),
+    }),
     ...(rule.waivedFindings.length > 0 && {
       waived_findings: rule.waivedFindings.map((finding) => ({
         ...findingEntry(rule.on, finding),

@@ -54,11 +54,14 @@ function undeterminedEntries(context: Context): readonly Entry[] {
 
 function brokenEntries(rule: RuleResult, level: Level, context: Context): readonly Entry[] {
   const nth = counter();
-  const hasMore = rule.omitted > 0 || rule.findings.length === 0;
-  const entries = rule.findings.map((finding, i) => {
+  const { findings, knownFindings = [] } = rule;
+  const omitted = rule.omitted - knownFindings.length;
+  const hasMore = omitted > 0 || findings.length === 0;
+  // What a baseline knows stays listed, else it would be taken for fixed: at the level that it has where nothing is new.
+  const entries = [...findings, ...knownFindings].map((finding, i) => {
     const given = {
       ruleId: rule.id,
-      level,
+      level: i < findings.length ? level : ('note' as const),
       text: sentence(rule.on, finding),
       fingerprint: finding.fingerprint,
       line: rule.line,
@@ -68,12 +71,12 @@ function brokenEntries(rule: RuleResult, level: Level, context: Context): readon
   });
   if (!hasMore) return entries;
   // So that a rule is never broken without a result, and none of its findings goes without being counted.
-  const head = entries.length > 0 ? `${plural(rule.omitted, 'more finding')} than are listed: ` : '';
+  const head = findings.length > 0 ? `${plural(omitted, 'more finding')} than are listed: ` : '';
   const text = [`${head}${capital(wholeExcess(rule))}.`, ...groupLines(rule, 5, escapes)].join('\n');
   const fingerprint = ownFingerprint(context.evaluation, rule.id, {});
-  const properties = { findings: rule.omitted };
+  const properties = { findings: omitted };
   const result = resultOf({ ruleId: rule.id, level, text, fingerprint, line: rule.line, properties }, context);
-  return [...entries, { findings: rule.omitted, waived: 0, isHead: true, result }];
+  return [...entries, { findings: omitted, waived: 0, isHead: true, result }];
 }
 
 /** At the line of the waiver: tools that close what is suppressed go by rule and line, and must not close all of a rule. */

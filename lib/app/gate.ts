@@ -6,13 +6,15 @@ import type { EvaluateOptions } from '../core/evaluate.ts';
 import type { Evaluation, Reason } from '../core/evaluation.ts';
 import type { ImagePattern } from '../core/images.ts';
 import type { Policy } from '../core/policy/parse.ts';
+import { isoTime } from '../core/render/words.ts';
 import type { ClusterListing, ClusterRow } from '../core/report.ts';
 import { anyAge, doubtedFor, retime } from '../core/retime.ts';
 import { hint } from '../core/suggest.ts';
 import { bypassed } from './bypasses.ts';
 import { coverageDoubt, coverageUnknown } from './coverage.ts';
 import { judgeCluster, undetermined } from './judge.ts';
-import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
+import { evaluationKey, kept } from './kept-evaluations.ts';
+import { listingKey, newestListing } from './listings.ts';
 import { undeterminedBy } from './out-of-time.ts';
 import type { ReportReader } from './ports.ts';
 import { keepPrevious, loadPrevious, type Previous, previousKey } from './previous.ts';
@@ -104,7 +106,7 @@ async function answer(
   const policyOf = policyChooser(request.policy, edges.sources);
   // HSS need not be asked for what cannot be judged.
   if (sources.every(({ policyProblem }) => policyProblem !== undefined)) policyOf(sources[0] as WatchedSource);
-  const listed = await Promise.all(sources.map((source) => list(source, edges, signal)));
+  const listed = await Promise.all(sources.map((source) => list(source, edges, nowMs, signal)));
   const reasons = listed.flatMap(({ failure }) => failure ?? []);
   const { found, names } = search(request.cluster, listed);
   const judgeBy = (source: WatchedSource): Judging => ({ policy: policyOf(source), nowMs, request, edges, signal });
@@ -141,11 +143,12 @@ interface Listed {
 async function list(
   source: WatchedSource,
   { shared, freshMs }: GateEdges,
+  nowMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Listed> {
   const key = listingKey(source.name);
   try {
-    const work = async () => ({ value: await source.reports.list(signal), freshMs });
+    const work = async () => ({ value: await newestListing(source, shared, nowMs, signal), freshMs });
     const { value } = await shared.once(key, work, signal);
     return { source, listing: value, failure: undefined };
   } catch (error) {
@@ -269,12 +272,17 @@ async function previousOf(source: WatchedSource, row: ClusterRow, judging: Judgi
   );
 }
 
-/** By a report that looked much less far than the one before it nothing passes, and nothing is fixed. */
+/** By a report that is not the newest, or looked much less far than the one before it, nothing passes, and nothing is fixed. */
 async function covered(
   evaluation: Evaluation,
   { source, row }: Pick<Found, 'source' | 'row'>,
   { nowMs, request, edges: { store, coverage } }: Judging,
 ): Promise<Evaluation> {
+  const { newerAtMs } = row;
+  if (newerAtMs !== undefined && (evaluation.report.scannedAtMs ?? 0) < newerAtMs) {
+    const message = `HSS has listed a newer report of the cluster, of ${isoTime(newerAtMs)}, which it does not list now`;
+    return doubtedFor({ kind: 'report-stale', message }, evaluation, request.strict === true);
+  }
   if ('unusable' in store) {
     if (store.isForgetful === true) return evaluation;
     return { ...evaluation, notes: [coverageUnknown(store.unusable), ...evaluation.notes] };

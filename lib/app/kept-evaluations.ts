@@ -6,11 +6,6 @@ import type { ClusterRow } from '../core/report.ts';
 import { anyAge } from '../core/retime.ts';
 import { timeOfBody } from './judge.ts';
 import type { Shareable } from './shared.ts';
-
-export function listingKey(source: string): string {
-  return `listing/${source}`;
-}
-
 /** By report and by what is asked of it: the same question about the same report has the same answer, age aside. */
 export function evaluationKey(
   source: string,

@@ -9,9 +9,10 @@ import { clusterGroup } from './cluster-state.ts';
 import { tellDeadLetters } from './dead-letters.ts';
 import { type Followed, type FollowOptions, follow, followEvaluation } from './follow.ts';
 import { type Judge, undetermined } from './judge.ts';
-import { evaluationKey, kept, listingKey } from './kept-evaluations.ts';
+import { evaluationKey, kept } from './kept-evaluations.ts';
 import { type KnownCluster, knownClusters, rememberClusters } from './known-clusters.ts';
 import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } from './left-out.ts';
+import { listingKey, newestListing } from './listings.ts';
 import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
 import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
@@ -398,7 +399,7 @@ class Run {
     const key = listingKey(source.name);
     const known = sinceMs === undefined ? undefined : await shared.recall<ClusterListing>(key);
     if (known !== undefined && sinceMs !== undefined && known.atMs >= sinceMs) return known.value;
-    const listing = await source.reports.list(this.#signal);
+    const listing = await newestListing(source, shared, this.#nowMs, this.#signal);
     await shared.leave(key, { value: listing, freshMs: 0 });
     return listing;
   }

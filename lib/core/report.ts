@@ -191,6 +191,8 @@ export interface ClusterRow {
   readonly reportId: string | undefined;
   /** Epoch milliseconds, UTC. Absent: the cluster was never checked. */
   readonly scannedAtMs: number | undefined;
+  /** A list before this one told of a newer report, of this time in epoch milliseconds. */
+  readonly newerAtMs?: number;
   /** What the row itself counts of the report, as far as it does. */
   readonly counts?: Readonly<Partial<Record<ListName, number>>>;
   /** The row says that the cluster has risks. */

@@ -245,11 +245,43 @@ describe('a report that looked much less far than the one that a scan followed',
     expect(JSON.stringify(notes)).toContain('there is no earlier result to compare with');
   });
 
+  test('nor does an older report where no scan runs, as long as a gate has seen the newer one listed', async () => {
+    const before = world.hss.clusters;
+    rescan('prod-eu', worldNowMs - 1000, ({ privileged_container_list }) => ({
+      privileged_container_list: [...privileged_container_list, ...privileged_container_list].slice(0, 1),
+      host_num: 500,
+    }));
+    const app = await open({ freshMs: 0 });
+    await app.gate({ cluster: 'prod-us' }, worldNowMs);
+    world.hss.clusters = before;
+    for (let i = 0; i < 3; i++) {
+      expect(await app.gate({ cluster: 'prod-eu' }, worldNowMs)).toMatchObject({
+        verdict: 'undetermined',
+        reasons: [{ kind: 'report-stale', message: expect.stringContaining('HSS has listed a newer report') }],
+      });
+      // A scan lists too.
+      if (i === 1) await app.scan(worldNowMs);
+    }
+    rescan('prod-eu', worldNowMs - 500);
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+  });
+
+  test('a report of the future that is listed no more is no newer one', async () => {
+    const before = world.hss.clusters;
+    rescan('prod-eu', worldNowMs + 48 * hourMs);
+    const app = await open({ freshMs: 0 });
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('undetermined');
+    world.hss.clusters = before;
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+  });
+
   test('nor does an older report, where the list has lost the newer one', async () => {
     const clock = leapingClock();
     const app = await open({ freshMs: 0, clock });
     const before = world.hss.clusters;
     rescan('prod-eu', worldNowMs - 1000);
+    // A list knows of the older one only, all the time.
+    listSays({ scan_time: worldNowMs - 3 * hourMs });
     await app.scan(worldNowMs);
     await clock.sleep(1000);
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');

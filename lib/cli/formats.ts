@@ -43,5 +43,7 @@ export function parseOut(text: string): Out {
   const at = text.indexOf('=');
   if (at <= 0 || at === text.length - 1)
     throw new InputError(`--out ${text}: has to be FORMAT=FILE, such as json=verdict.json`);
+  if (text.slice(at + 1) === '-')
+    throw new InputError(`--out ${text}: writes files; what is for standard output is named by --format`);
   return { format: text.slice(0, at), file: text.slice(at + 1) };
 }

@@ -1,3 +1,4 @@
+import { UndeterminedError } from '../core/errors.ts';
 import type { FieldType, Finding, FindingKind } from '../core/report.ts';
 import { fields } from '../core/report.ts';
 import { findingSeverity } from '../core/severity.ts';
@@ -32,9 +33,9 @@ export class Row {
   }
 
   /**
-   * Walk an object and note where its wanted values stand. Of a key that occurs twice the last value counts, as in
-   * `JSON.parse`.
+   * Walk an object and note where its wanted values stand. A key may occur twice with one value.
    * @param p at its opening brace @returns after its closing one, or `more`
+   * @throws {UndeterminedError} a key occurs twice with two values
    */
   walk(bytes: Buffer, p: number, end: number, depth: number): number {
     if (depth <= 0) throw new WalkError(p, 'arrays and objects nested too deep');
@@ -59,6 +60,7 @@ export class Row {
       p = skipValue(bytes, value, end, depth - 1);
       if (p < 0) return more;
       if (slot >= 0) {
+        if ((this.#begin[slot] as number) >= 0) this.#checkSame(slot, value, p);
         this.#begin[slot] = value;
         this.#end[slot] = p;
       }
@@ -70,6 +72,13 @@ export class Row {
       p = skipSpace(bytes, p + 1, end);
       if (p >= end) return more;
     }
+  }
+
+  #checkSame(slot: number, begin: number, end: number): void {
+    const before = this.#bytes.subarray(this.#begin[slot], this.#end[slot]);
+    if (before.equals(this.#bytes.subarray(begin, end))) return;
+    const message = `the report has a row that gives ${this.#keys[slot]} twice, and not the same`;
+    throw new UndeterminedError('report-unreadable', message);
   }
 
   /** Where a value begins, -1 when it is absent or null. */

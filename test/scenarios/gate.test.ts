@@ -327,6 +327,10 @@ describe('bad input ends with exit code 3 and says what, where and what to do:',
       says: '--out json: has to be FORMAT=FILE',
     },
     {
+      args: ['gate', '--report', example, '--policy', 'policies/production.yaml', '--out', 'json=-'],
+      says: '--out json=-: writes files; what is for standard output is named by --format',
+    },
+    {
       args: ['gate', '--report', example, '--policy', 'policies/production.yaml', '--max-age', '3'],
       says: '--max-age 3: has to be a duration',
     },

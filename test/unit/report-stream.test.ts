@@ -136,9 +136,19 @@ describe('rows', () => {
     expect(facts.lists.processes.listed).toBe(2);
   });
 
-  test('take the last of a key given twice, as JSON.parse does', async () => {
-    const { findings } = await read('{"port_list":[{"port":1,"laddr":"a","port":2}]}');
-    expect(findings[0]?.[1].port).toBe(2);
+  test('that give a value twice and not the same make the report unreadable, and the same twice do not', async () => {
+    for (const [row, problem] of [
+      ['{"port":1,"laddr":"a","port":1}', undefined],
+      ['{"port":1,"laddr":"a","port":2}', 'the report has a row that gives "port" twice, and not the same'],
+      ['{"port":1,"laddr":"a","port":null}', 'the report has a row that gives "port" twice, and not the same'],
+      ['{"other":1,"port":1,"other":2}', undefined],
+    ] as const) {
+      for (const how of [read, bytewise]) {
+        const report = await how(`{"port_list":[${row}]}`);
+        expect(report.problem?.message, row).toBe(problem);
+        if (problem === undefined) expect(report.findings[0]?.[1].port).toBe(1);
+      }
+    }
   });
 
   test('of a list given twice are the rows of both, and the facts say so', async () => {

@@ -126,6 +126,7 @@ function contradiction(evaluation: Evaluation, request: RemoteRequest, nowMs: nu
   if (verdict !== 'pass') return undefined;
   if (rules.length === 0) return 'it passes, and judged by no rule';
   if (scannedAtMs === undefined || ageMs === undefined) return 'it passes, and does not say of when the report is';
+  if (report.id === '' || report.digest === '') return 'it passes, and does not say by which report';
   if (ageMs < -clockSkewMs) return 'it passes by a report of the future';
   if (scannedAtMs < earliestMs) return 'it passes by a report of before 2000';
   const allowedMs = request.max_age === undefined ? undefined : parseDuration(request.max_age);
@@ -144,7 +145,7 @@ const broken: Readonly<Partial<Record<RuleResult['status'], Enforce>>> = {
 
 /** What in the result of a rule cannot be. */
 function oddRule(rule: RuleResult, verdict: Evaluation['verdict']): string | undefined {
-  const { status, enforce, count, max, per, groups = [], omittedGroups = 0, since, findings } = rule;
+  const { status, enforce, count, max, per, groups = [], omittedGroups = 0, since, findings, omitted } = rule;
   if (findings.length > count) return `names ${findings.length} findings, and has found ${count}`;
   if (status === 'pass' && per === undefined && count > max) return `passes with ${count} found and ${max} allowed`;
   if (status === 'pass' && groups.length + omittedGroups > 0) return 'passes, and names groups that break it';
@@ -154,6 +155,8 @@ function oddRule(rule: RuleResult, verdict: Evaluation['verdict']): string | und
   if (wanted !== enforce && !isEased) return `is ${status} with enforce: ${enforce}`;
   if (verdict === 'pass' && status === 'undetermined' && enforce !== 'observe')
     return 'cannot be judged, and the verdict is pass';
+  if (findings.length + omitted !== count)
+    return `names ${findings.length} findings and leaves out ${omitted}, and has found ${count}`;
   return undefined;
 }
 

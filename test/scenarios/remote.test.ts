@@ -261,7 +261,7 @@ describe.each(ways)('asked by %s', (way, to) => {
     };
     const reason = { kind: 'report-stale', message: 'it is old', rules: [] };
     const rule = (change: object) => edited(passing, (it) => Object.assign(it.rules[0], change));
-    const eased = (since: object) => rule({ status: 'observed', count: 1, since });
+    const eased = (since: object) => rule({ status: 'observed', count: 1, omitted: 1, since });
     const previous = ['--baseline', 'previous'];
     const findings = JSON.parse(failing).rules[0].findings.slice(0, 1);
     const aged = (age: (report: { age_seconds: number }) => number) =>
@@ -291,6 +291,9 @@ describe.each(ways)('asked by %s', (way, to) => {
       ['prod-eu', passing, /by policy production, and not by strict/, ['--policy', 'strict']],
       ['prod-eu', edited(passing, (it) => Object.assign(it, { evaluated_at: '2025-01-01T00:00:00Z' })), /another time/],
       ['prod-eu', edited(passing, (it) => Object.assign(it.report, { scanned_at: null })), /of when the report is/],
+      ['prod-eu', edited(passing, (it) => Object.assign(it.report, { id: '' })), /does not say by which report/],
+      ['prod-eu', edited(passing, (it) => Object.assign(it.report, { digest: '' })), /does not say by which report/],
+      ['prod-eu', rule({ omitted: 3 }), /names 0 findings and leaves out 3, and has found 0/],
       ['prod-eu', passing, /a report that is too old/, ['--max-age', '1s']],
       ['prod-eu', passing, /does not say what it compared with/, ['--baseline', 'previous']],
       ['prod-eu', passing, /not about the images asked for/, ['--image', 'no/such']],

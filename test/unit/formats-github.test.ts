@@ -59,7 +59,7 @@ test('waivers that somebody has to look at are warnings at their line', () => {
     'warning 58 waiver W-3 waives 1 finding of no-root-shells until 2026-11-29 05:33 UTC, which is soon',
     expect.stringMatching(/^warning 64 waiver W-9 expired at 2026-11-23 05:33 UTC and waives nothing: /),
     'warning 70 waiver W-5 covers 31 findings of baseline, granted for 10: it waives nothing',
-    'notice 76 waiver W-7 matches nothing of listeners: remove it',
+    'notice 76 waiver W-7 matches nothing of listeners in this report: remove it, unless another cluster needs it',
   ]);
 });
 

@@ -36,6 +36,8 @@ export interface Refused extends Attempt {
   readonly newsSinceMs?: number;
   /** Of how many clusters the message was. */
   readonly parts?: number;
+  /** When it was sent, whatever the news were. */
+  readonly triedMs?: number;
   /** To deliver these news. */
   readonly attempts: number;
   readonly reason: string;

@@ -118,6 +118,8 @@ export class Outbox {
   readonly #toldBefore = new Map<string, Promise<boolean>>();
   /** What stands as told or stood before the first look, to be told in one message. */
   readonly #digests = new Map<string, Target[]>();
+  /** What was not taken the last time it was tried. */
+  readonly #again = new Map<string, Target[]>();
   readonly #errors: unknown[] = [];
   readonly #broken = new Set<string>();
   readonly results = new Map<string, Delivered>();
@@ -165,20 +167,40 @@ export class Outbox {
   tell(source: string, followed: Followed, policy: Policy): void {
     for (const receiver of this.#edges.notifiers.keys()) {
       const target = { receiver, source, followed, policy };
-      this.#enqueue(receiver, [target], () => this.#tellOne(target));
+      if (this.#isForLater(target)) addTo(this.#again, target);
+      else this.#enqueue(receiver, [target], () => this.#tellOne(target));
     }
   }
 
-  /** Everything that was asked for, digests last. */
+  /** Everything that was asked for: digests, and then what was not taken before, the longest ago first. */
   async finish(): Promise<void> {
     await Promise.all(this.#queues.values());
-    for (const [receiver, targets] of this.#digests) {
-      for (const why of ['first', 'reminder'] as const)
-        this.#enqueue(receiver, targets, () => this.#sendDigest(receiver, why, targets));
+    while (this.#digests.size > 0 || this.#again.size > 0) {
+      const jobs = [
+        ...[...this.#digests.values()].flatMap((targets) =>
+          (['first', 'reminder'] as const).map((why) => ({ targets, why })),
+        ),
+        ...[...this.#again.values()].flat().map((target) => ({ targets: [target], why: undefined })),
+      ];
+      this.#digests.clear();
+      this.#again.clear();
+      for (const { targets, why } of jobs.sort((a, b) => triedMsOf(a.targets) - triedMsOf(b.targets))) {
+        const [target] = targets as [Target];
+        const work = () =>
+          why === undefined ? this.#tellOne(target) : this.#sendDigest(target.receiver, why, targets);
+        this.#enqueue(target.receiver, targets, work);
+      }
+      await Promise.all(this.#queues.values());
     }
-    this.#digests.clear();
-    await Promise.all(this.#queues.values());
     for (const error of this.#errors) throw error;
+  }
+
+  /** Whether it was not taken before: it keeps nothing from being tried that was not yet. A digest waits anyway. */
+  #isForLater(target: Target): boolean {
+    const log = target.followed.state.logs.get(target.receiver)?.value;
+    if (log?.owed?.triedMs === undefined) return false;
+    const owed = this.#owed(target, log);
+    return owed !== undefined && !isForDigest(owed);
   }
 
   /** What fails keeps nothing else from being tried; `finish` tells of it. */
@@ -201,9 +223,7 @@ export class Outbox {
       (owed) => !isForDigest(owed),
       ({ id }) => id,
     );
-    if (claimed === 'digest') {
-      this.#digests.set(target.receiver, [...(this.#digests.get(target.receiver) ?? []), target]);
-    }
+    if (claimed === 'digest') addTo(this.#digests, target);
     if (typeof claimed !== 'object') return;
     const head = { id: claimed.message, source: target.source, atMs: this.#nowMs };
     await this.#send(target.receiver, { ...head, about: 'alerts', ...(await this.#news(claimed)) }, [claimed]);
@@ -345,20 +365,24 @@ export class Outbox {
   async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
     const result = this.#result(receiver);
     const unanswered = this.#unanswered.get(receiver) ?? 0;
+    const isTried = unanswered < mostUnanswered;
     try {
-      if (unanswered >= mostUnanswered) throw new DeliveryError(receiver, notTried, true, undefined, false);
+      if (!isTried) throw new DeliveryError(receiver, notTried, true, undefined, false);
       const taken = await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
       this.#unanswered.delete(receiver);
       result.refusal = taken?.refusal ?? result.refusal;
     } catch (error) {
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
-      if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(receiver, unanswered + 1);
+      const isGone = error instanceof DeliveryError && error.status === 410;
+      // One that is gone is asked for nothing more.
+      if (isGone) this.#unanswered.set(receiver, mostUnanswered);
+      else if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(receiver, unanswered + 1);
       result.refused++;
-      result.reason = error.message;
+      if (isTried) result.reason = error.message;
       result.isInputError ||= error instanceof InputError;
-      result.isGone ||= error instanceof DeliveryError && error.status === 410;
+      result.isGone ||= isGone;
       this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
-      for (const claimed of claims) await this.#stillOwed(claimed, notice, claims.length, error);
+      for (const claimed of claims) await this.#stillOwed(claimed, notice, claims.length, error, isTried);
       return;
     }
     result.accepted++;
@@ -376,18 +400,27 @@ export class Outbox {
     if (first !== undefined) await introduce(this.#edges.store, first, this.#nowMs);
   }
 
-  async #stillOwed(claimed: Claimed, notice: Notice, parts: number, error: DeliveryError | InputError): Promise<void> {
+  async #stillOwed(
+    claimed: Claimed,
+    notice: Notice,
+    parts: number,
+    error: DeliveryError | InputError,
+    isTried: boolean,
+  ): Promise<void> {
     const { before, receiver, owed, message } = claimed;
-    const reason = error.message;
     const sinceMs = before?.owed?.sinceMs ?? this.#nowMs;
     // Other news than it did not take before is given as much time.
     const same = before?.owed?.id === owed.id ? before.owed : undefined;
     const newsSinceMs = same === undefined ? this.#nowMs : (same.newsSinceMs ?? same.sinceMs);
-    const attempts = (same?.attempts ?? 0) + 1;
-    if (this.#nowMs - newsSinceMs < this.#edges.options.owedForMs) {
+    const attempts = (same?.attempts ?? 0) + (isTried ? 1 : 0);
+    const reason = isTried ? error.message : (same?.reason ?? error.message);
+    const triedMs = isTried ? this.#nowMs : before?.owed?.triedMs;
+    // What was not tried now is not given up now.
+    if (!isTried || this.#nowMs - newsSinceMs < this.#edges.options.owedForMs) {
       this.#owe(claimed);
       this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
-      const attempt = { id: owed.id, message, parts, sinceMs, newsSinceMs, attempts, reason };
+      const tried = triedMs === undefined ? {} : { triedMs };
+      const attempt = { id: owed.id, message, parts, sinceMs, newsSinceMs, ...tried, attempts, reason };
       // What it refused for certain it does not know.
       const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(owed) : {};
       const { claim: _, ...known } = before ?? {};
@@ -419,6 +452,17 @@ export class Outbox {
  */
 const mostUnanswered = 3;
 const notTried = `was not tried, since it took none of the ${mostUnanswered} messages before; the next run does`;
+
+function addTo(targets: Map<string, Target[]>, target: Target): void {
+  targets.set(target.receiver, [...(targets.get(target.receiver) ?? []), target]);
+}
+
+/** When the first of them was tried and not taken; what was not comes first. */
+function triedMsOf(targets: readonly Target[]): number {
+  return Math.min(
+    ...targets.map(({ receiver, followed }) => followed.state.logs.get(receiver)?.value.owed?.triedMs ?? 0),
+  );
+}
 
 function isForDigest({ items, uncalled, look }: Owed): boolean {
   return look !== undefined || (items.length + uncalled > 0 && items.every(isOfDigest));

@@ -70,14 +70,14 @@ export function withoutGone(
  * have died, or another receiver not have taken the news.
  *
  * @param health as it was when the run began
- * @param tickMs runs that the schedule asked for at one time count as one
+ * @param tickMs runs that the schedule asked for at one time count as one, and one that it did not ask for as the one before
  */
 export async function watchReceivers(
   edges: HealthEdges,
   outbox: Outbox,
   health: ReadonlyMap<string, StoredRecord>,
   nowMs: number,
-  tickMs: number,
+  tickMs: number | undefined,
 ): Promise<void> {
   const { store, options } = edges;
   for (const receiver of edges.notifiers.keys()) {
@@ -110,7 +110,7 @@ export async function tellRecovered(
   outbox: Outbox,
   before: ReadonlyMap<string, StoredRecord>,
   nowMs: number,
-  tickMs: number,
+  tickMs: number | undefined,
 ): Promise<void> {
   const takesAgain = ([receiver, { value }]: readonly [string, StoredRecord]) =>
     (value as Health).failingRuns > 0 && (outbox.results.get(receiver)?.accepted ?? 0) > 0;
@@ -163,16 +163,17 @@ function healthAfter(
   before: Health | undefined,
   result: Delivered | undefined,
   nowMs: number,
-  tickMs: number,
+  tickMs: number | undefined,
 ): Health | undefined {
   if (result === undefined) return before;
   if (result.accepted === 0 && result.refused > 0) {
     const { failingRuns = 0, sinceMs = nowMs, goneMs, refusal } = before ?? {};
     const gone = result.isGone ? nowMs : goneMs;
-    const isCounted = failingRuns > 0 && before?.tickMs === tickMs;
+    const tick = tickMs ?? before?.tickMs;
+    const isCounted = failingRuns > 0 && before?.tickMs === tick;
     return {
       failingRuns: isCounted ? failingRuns : failingRuns + 1,
-      tickMs,
+      ...(tick !== undefined && { tickMs: tick }),
       sinceMs: failingRuns === 0 ? nowMs : sinceMs,
       ...(gone !== undefined && { goneMs: gone }),
       ...(refusal !== undefined && { refusal }),

@@ -100,7 +100,7 @@ export async function scan(
   signal?: AbortSignal,
   scope: ScanScope = {},
 ): Promise<ScanSummary> {
-  const { outbox, finish } = await openOutbox(edges, nowMs, signal, scope);
+  const { outbox, finish } = await openOutbox(edges, nowMs, signal, scope.sinceMs ?? nowMs);
   const run = new Run(edges, outbox, nowMs, signal, scope);
   const done = await Promise.allSettled([
     ...edges.sources.map((source) => run.source(source)),
@@ -124,7 +124,7 @@ export async function deliverOwed(
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<ScanSummary> {
-  const { outbox, finish } = await openOutbox(edges, nowMs, signal, { sinceMs: nowMs });
+  const { outbox, finish } = await openOutbox(edges, nowMs, signal);
   const run = new Run(edges, outbox, nowMs, signal, {});
   const [first] = edges.sources;
   for (const { source: name, clusterId, clusterName } of targets) {
@@ -153,7 +153,7 @@ export async function tellPoisoned(
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<ScanSummary> {
-  const { outbox } = await openOutbox(edges, nowMs, signal, { sinceMs: nowMs });
+  const { outbox } = await openOutbox(edges, nowMs, signal);
   const told = (name: string, message: string) =>
     [name, [{ kind: 'source-poisoned' as const, message, command }]] as const;
   const reasons = sources.map((source) => {
@@ -169,8 +169,11 @@ export async function tellPoisoned(
   return new Run(edges, outbox, nowMs, signal, {}).summary();
 }
 
-/** An outbox with its routes and silences, and what is to be done when everything was told. */
-async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal | undefined, { sinceMs }: ScanScope) {
+/**
+ * An outbox with its routes and silences, and what is to be done when everything was told.
+ * @param tickMs when the schedule asked for the run; undefined: it did not
+ */
+async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal | undefined, tickMs?: number) {
   const silences = await loadSilences(edges.store, nowMs);
   const silenced = silencer(silences, nowMs);
   const muted = new Map<string, Set<string>>();
@@ -197,7 +200,7 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
   );
   const steps = [
     () => outbox.finish(),
-    () => watchReceivers(edges, outbox, health, nowMs, sinceMs ?? nowMs),
+    () => watchReceivers(edges, outbox, health, nowMs, tickMs),
     () => tellBypasses(edges, outbox, nowMs),
     () => {
       const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
@@ -206,7 +209,7 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
     () => outbox.finish(),
     () => tellDeadLetters(edges, outbox, nowMs),
     () => outbox.finish(),
-    () => tellRecovered(edges, outbox, health, nowMs, sinceMs ?? nowMs),
+    () => tellRecovered(edges, outbox, health, nowMs, tickMs),
     () => outbox.finish(),
   ];
   /** What fails keeps nothing after it from being done. */
@@ -257,8 +260,21 @@ class Run {
     const { policyProblem, policyNote } = source;
     if (policyNote !== undefined)
       this.#edges.log('warn', 'an older copy of the policy is used', { source: source.name, reason: policyNote });
-    const failure =
-      policyProblem === undefined ? await this.#clusters(source, judge) : this.#sourceFailed(source, policyProblem);
+    const before = await knownClusters(this.#edges.store, source.name, this.#nowMs);
+    const look = async () => {
+      if (policyProblem !== undefined) throw policyProblem;
+      await this.#clusters(source, before, judge);
+    };
+    const failure = await look().then(
+      () => undefined,
+      async (error: unknown) => {
+        const reason = this.#sourceFailed(source, error);
+        // What receivers are owed they are owed all the same.
+        for (const cluster of before.filter((one) => isWanted(one, source)))
+          await this.#tellKnown(source, { ...cluster, scannedAtMs: undefined }, judge);
+        return reason;
+      },
+    );
     // The source itself is followed like a cluster, so that its failure is told once, and its end too.
     const itself = { clusterId: '', clusterName: `source ${source.name}`, scannedAtMs: undefined };
     const { alerts } = await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);
@@ -267,81 +283,72 @@ class Run {
         this.#failingSinceMs = Math.min(backMs ?? sinceMs, this.#failingSinceMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** @returns why the source could not be looked at */
-  async #clusters(source: WatchedSource, judge: Judge): Promise<Reason | undefined> {
+  /** @throws why the source could not be looked at */
+  async #clusters(source: WatchedSource, before: readonly KnownCluster[], judge: Judge): Promise<void> {
     const { store, log } = this.#edges;
-    const before = await knownClusters(store, source.name, this.#nowMs);
     if (before.length === 0) this.#outbox.begin(source.name);
-    try {
-      const { clusters, nameless } = await this.#list(source);
-      const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
-      const wanted = clusters.filter(isOurs);
-      if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
-      const settledMs = this.#edges.options.owedForMs + 86_400_000;
-      const { absent, leftOut } = await rememberClusters(
-        store,
-        source.name,
-        wanted,
-        before,
-        isOurs,
-        settledMs,
-        this.#nowMs,
-      );
-      for (const { clusterId, clusterName } of leftOut)
-        await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined });
-      for (const { clusterId, clusterName } of absent) {
-        const message = `cluster ${clusterName} was in the report list of source ${source.name} and is not any more; if that is meant, leave it out: put ${clusterId} in clusters.exclude`;
-        this.#looked(
+    const { clusters, nameless } = await this.#list(source);
+    const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
+    const wanted = clusters.filter(isOurs);
+    if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
+    const settledMs = this.#edges.options.owedForMs + 86_400_000;
+    const { absent, leftOut } = await rememberClusters(
+      store,
+      source.name,
+      wanted,
+      before,
+      isOurs,
+      settledMs,
+      this.#nowMs,
+    );
+    for (const { clusterId, clusterName } of leftOut)
+      await this.#leftOut(source, { clusterId, clusterName, scannedAtMs: undefined });
+    for (const { clusterId, clusterName } of absent) {
+      const message = `cluster ${clusterName} was in the report list of source ${source.name} and is not any more; if that is meant, leave it out: put ${clusterId} in clusters.exclude`;
+      this.#looked(
+        source,
+        await this.#absent(
           source,
-          await this.#absent(
-            source,
-            { clusterId, clusterName, scannedAtMs: undefined },
-            [{ kind: 'cluster-absent', message }],
-            judge,
-          ),
-        );
-      }
-      for (const name of source.expect) {
-        const isThere =
-          wanted.some((row) => row.clusterName === name) || absent.some((known) => known.clusterName === name);
-        const message = `cluster ${name} is expected in source ${source.name}, and no report list names it`;
-        const row = { clusterId: expectedId(name), clusterName: name, scannedAtMs: undefined };
-        const followed = await this.#absent(source, row, isThere ? [] : [{ kind: 'cluster-absent', message }], judge);
-        if (!isThere) this.#looked(source, followed);
-      }
-      const looks = await loadLooks(store, source.name, this.#nowMs);
-      const looked: Record<string, number> = {};
-      this.#looks.push({ source: source.name, looks: looked, listed: new Set(wanted.map((row) => row.clusterId)) });
-      const { sinceMs = Number.POSITIVE_INFINITY, mayStart } = this.#scope;
-      const unreadable = new Map<string, Reason>();
-      let begun = 0;
-      for (const row of wanted.toSorted(byLook(looks))) {
-        if ((looks[row.clusterId] ?? 0) >= sinceMs) continue;
-        if (mayStart?.() === false) {
-          this.#left++;
-          continue;
-        }
-        // A report that takes all the time there is is not left for ever.
-        const reports = mayStart === undefined || begun++ === 0 ? source.reports : leaving(source.reports);
-        const reason = await this.#look({ ...source, reports }, row, judge);
-        if (reason === 'left') {
-          this.#left++;
-          continue;
-        }
-        if (reason === undefined) looked[row.clusterId] = this.#nowMs;
-        else unreadable.set(row.clusterName, reason);
-        if (unreadable.size >= mostBroken) break;
-      }
-      if (this.#left === 0 || unreadable.size > 0)
-        await tellUnreadable(this.#edges, this.#outbox, source.name, unreadable, this.#nowMs);
-      return undefined;
-    } catch (error) {
-      const reason = this.#sourceFailed(source, error);
-      // What receivers are owed they are owed all the same.
-      for (const cluster of before.filter((one) => isWanted(one, source)))
-        await this.#tellKnown(source, { ...cluster, scannedAtMs: undefined }, judge);
-      return reason;
+          { clusterId, clusterName, scannedAtMs: undefined },
+          [{ kind: 'cluster-absent', message }],
+          judge,
+        ),
+      );
     }
+    for (const name of source.expect) {
+      const isThere =
+        wanted.some((row) => row.clusterName === name) || absent.some((known) => known.clusterName === name);
+      const message = `cluster ${name} is expected in source ${source.name}, and no report list names it`;
+      const row = { clusterId: expectedId(name), clusterName: name, scannedAtMs: undefined };
+      const followed = await this.#absent(source, row, isThere ? [] : [{ kind: 'cluster-absent', message }], judge);
+      if (!isThere) this.#looked(source, followed);
+    }
+    const looks = await loadLooks(store, source.name, this.#nowMs);
+    const looked: Record<string, number> = {};
+    this.#looks.push({ source: source.name, looks: looked, listed: new Set(wanted.map((row) => row.clusterId)) });
+    const { sinceMs = Number.POSITIVE_INFINITY, mayStart } = this.#scope;
+    const unreadable = new Map<string, Reason>();
+    let begun = 0;
+    for (const row of wanted.toSorted(byLook(looks))) {
+      if ((looks[row.clusterId] ?? 0) >= sinceMs) continue;
+      if (mayStart?.() === false) {
+        this.#left++;
+        continue;
+      }
+      // A report that takes all the time there is is not left for ever.
+      const reports = mayStart === undefined || begun++ === 0 ? source.reports : leaving(source.reports);
+      const reason = await this.#look({ ...source, reports }, row, judge);
+      if (reason === 'left') {
+        this.#left++;
+        continue;
+      }
+      if (reason === undefined) looked[row.clusterId] = this.#nowMs;
+      else unreadable.set(row.clusterName, reason);
+      // Where the memory of none can be read, time is better spent on telling.
+      if (unreadable.size >= mostBroken && !(await this.#canRead(source))) break;
+    }
+    if (this.#left === 0 || unreadable.size > 0)
+      await tellUnreadable(this.#edges, this.#outbox, source.name, unreadable, this.#nowMs);
   }
 
   /** @returns why nothing is known of it now: there was no time, or its memory cannot be read or written */
@@ -362,6 +369,13 @@ class Run {
       if (!(error instanceof StoreError)) throw error;
       return this.#unreadable(row, error);
     }
+  }
+
+  async #canRead({ name }: WatchedSource): Promise<boolean> {
+    return loadLooks(this.#edges.store, name, this.#nowMs).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #tellKnown(source: WatchedSource, row: Followed['row'], judge: Judge): Promise<void> {

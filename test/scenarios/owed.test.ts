@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { loadDeadLetters } from '../../lib/app/dead-letters.ts';
 import { replayDeadLetters } from '../../lib/app/replay.ts';
 import { addSilence } from '../../lib/app/silences.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
 import type { Alert } from '../../lib/core/alerts.ts';
+import { DeliveryError, InputError } from '../../lib/core/errors.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
 import { dayMs, hourMs, type Scripted, type ScriptedReceiver, scripted, startMs, vuls } from '../support/scripted.ts';
 
@@ -189,7 +191,8 @@ describe('a receiver', () => {
     expect(world.heard()).toEqual(names.map((name) => `soc: ${name} new r 1`));
     if (chat !== undefined) chat.usual = 'accept';
     await world.run(startMs + hourMs);
-    expect(world.heard()).toEqual(names.map((name) => `chat: ${name} new r 1`));
+    // Those first that were not tried.
+    expect(world.heard()).toEqual(['d', 'e', 'a', 'b', 'c'].map((name) => `chat: ${name} new r 1`));
   });
 });
 
@@ -202,7 +205,74 @@ test('what is owed is sent while HSS gives no list', async () => {
   expect(world.heard()).toContain('soc: prod new r 1');
 });
 
+test('what is owed is sent while the policy cannot be used', async () => {
+  const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
+  world.receivers.get('soc')?.script.push('refuse');
+  expect(await look(world, 0, vuls(1))).toEqual(['chat: prod new r 1']);
+  world.policyProblem = new InputError('policies/p.yaml:1: it is no policy');
+  expect(await world.run(startMs + hourMs)).toMatchObject({ exitCode: 3, hasInvalidSource: true });
+  expect(world.heard()).toEqual([
+    'chat: source prod new source-unreachable',
+    'soc: source prod new source-unreachable',
+    'soc: prod new r 1',
+  ]);
+});
+
+test('a receiver fails by runs that the schedule asked for, however often it is tried within one', async () => {
+  const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
+  const soc = world.receivers.get('soc') as ScriptedReceiver;
+  soc.usual = 'refuse';
+  const isTold = () => world.heard().includes('chat: receiver soc new receiver-failing');
+  world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+  for (let run = 0; run < 3; run++) {
+    const nowMs = startMs + run * hourMs;
+    const { owed } = await world.run(nowMs);
+    expect(isTold()).toBe(run === 2);
+    for (const minutes of [1, 6, 11]) await world.retry(nowMs + minutes * minuteMs, owed);
+    expect(soc.sent).toHaveLength(4 * (run + 1));
+    expect(isTold()).toBe(false);
+  }
+});
+
 describe('a cluster whose memory cannot be read', () => {
+  test('keeps no other one from being watched, also where there are many', async () => {
+    const store = createMemoryStore();
+    let isBroken = false;
+    const load: StateStore['load'] = (group, prefix, nowMs) => {
+      if (isBroken && /^cluster\/prod\/id-[a-d]$/.test(group)) throw new StoreError('what is stored is no JSON');
+      return store.load(group, prefix, nowMs);
+    };
+    const world = scripted({ store: { ...store, load } });
+    const scan = async (hour: number, ...numbers: number[]) => {
+      for (const name of ['a', 'b', 'c', 'd', 'e', 'f'])
+        world.clusters.set(name, { findings: { vulnerabilities: vuls(...numbers) }, scannedAtMs: startMs + hour });
+      return world.run(startMs + hour * hourMs).catch((error: Error) => error);
+    };
+    await scan(0);
+    isBroken = true;
+    for (let hour = 1; hour < 4; hour++) expect(await scan(hour, 1)).toBeInstanceOf(StoreError);
+    expect(world.heard().filter((line) => line.includes(' r '))).toEqual(['chat: e new r 1', 'chat: f new r 1']);
+  });
+
+  test('is not looked for one after the other where the store gives nothing any more', async () => {
+    const store = createMemoryStore();
+    let isAway = false;
+    let asked = 0;
+    const load: StateStore['load'] = (group, prefix, nowMs) => {
+      if (!isAway) return store.load(group, prefix, nowMs);
+      if (group.startsWith('cluster/prod/id-')) asked++;
+      // It goes away when the run is under way.
+      if (asked > 0) throw new StoreError('it is away');
+      return store.load(group, prefix, nowMs);
+    };
+    const world = scripted({ store: { ...store, load } });
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) world.clusters.set(name, { findings: {}, scannedAtMs: startMs });
+    await world.run(startMs);
+    isAway = true;
+    await expect(world.run(startMs + hourMs)).rejects.toThrow(StoreError);
+    expect(asked).toBe(3);
+  });
+
   test('keeps no other one from being watched, is told of, and so is the end of it', async () => {
     const store = createMemoryStore();
     let isBroken = false;
@@ -578,4 +648,80 @@ test('a digest that was refused is sent under its id as a whole only: parts of i
   expect(told.map(({ length }) => length)).toEqual([3, 1]);
   expect(told.flat().sort()).toEqual(names);
   expect(new Set(chat.sent.map(({ id }) => id)).size).toBe(3);
+});
+
+describe('messages that a receiver cannot take', () => {
+  /** It answers 500 to whatever is of these clusters. */
+  function poisoned(world: Scripted, clusters: ReadonlySet<string>): string[] {
+    const chat = world.receivers.get('chat') as ScriptedReceiver;
+    const { deliver } = chat;
+    const tried: string[] = [];
+    chat.deliver = async (notice, ...rest) => {
+      const names =
+        notice.about === 'alerts' ? [notice.cluster.name] : notice.clusters.map(({ cluster }) => cluster.name);
+      tried.push(...names);
+      if (names.some((name) => clusters.has(name))) throw new DeliveryError('chat', 'answered 500', true, 500, true);
+      return deliver(notice, ...rest);
+    };
+    return tried;
+  }
+
+  test.each([
+    ['the same news', () => 1],
+    ['other news in every run', (hour: number) => hour],
+  ])('keep none of the others from being taken, however many they are: %s', async (_, count) => {
+    const world = scripted();
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const run = async (hour: number, ...findings: number[]) => {
+      const nowMs = startMs + hour * hourMs;
+      for (const name of names)
+        world.clusters.set(name, { findings: { vulnerabilities: vuls(...findings) }, scannedAtMs: nowMs });
+      await world.run(nowMs);
+      return world.heard();
+    };
+    await run(0);
+    const tried = poisoned(world, new Set(['a', 'b', 'c', 'd']));
+    const heard: string[] = [];
+    for (let hour = 1; hour <= 4; hour++)
+      heard.push(...(await run(hour, ...Array.from({ length: count(hour) }, (_, i) => i))));
+    for (const name of ['e', 'f'])
+      expect(heard.filter((line) => line.startsWith(`chat: ${name} new r`))).toHaveLength(1);
+    expect(new Set(tried)).toEqual(new Set(names));
+  });
+
+  test('are given up by what was tried, and not by what there was no trying of', async () => {
+    const world = scripted();
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const at = (hour: number) => startMs + hour * hourMs;
+    for (const name of names) world.clusters.set(name, { findings: {}, scannedAtMs: at(0) });
+    await world.run(at(0));
+    const tried = poisoned(world, new Set(names));
+    for (let day = 0; day < 5; day++) {
+      for (const name of names)
+        world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: at(24 * day + 1) });
+      await world.run(at(24 * day + 1));
+    }
+    const letters = await loadDeadLetters(world.store, at(200));
+    const given = letters.flatMap(({ notice, attempts, reason }) =>
+      notice.about === 'alerts' ? [[notice.cluster.name, attempts, reason]] : [],
+    );
+    for (const [name, attempts, reason] of given) {
+      expect(attempts).toBe(tried.filter((one) => one === name).length);
+      expect(reason).toBe('deliver to chat: answered 500');
+    }
+    expect(given.map(([name]) => name).sort()).toEqual(names);
+  });
+
+  test('of one that is gone are not tried one after the other', async () => {
+    const world = scripted();
+    for (const name of ['a', 'b', 'c']) world.clusters.set(name, { findings: {}, scannedAtMs: startMs });
+    await world.run(startMs);
+    const chat = world.receivers.get('chat') as ScriptedReceiver;
+    chat.usual = 'gone';
+    const before = chat.sent.length;
+    for (const name of ['a', 'b', 'c'])
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    await world.run(startMs + hourMs);
+    expect(chat.sent.length - before).toBe(1);
+  });
 });

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
+import type { OwedTarget } from '../../lib/app/outbox.ts';
 import type { Notifier, ReportSource } from '../../lib/app/ports.ts';
-import { type ScanEdges, type ScanScope, type ScanSummary, scan } from '../../lib/app/scan.ts';
+import { deliverOwed, type ScanEdges, type ScanScope, type ScanSummary, scan } from '../../lib/app/scan.ts';
 import { Shared } from '../../lib/app/shared.ts';
 import type { StateStore } from '../../lib/app/state.ts';
 import type { WatchedSource } from '../../lib/app/watched.ts';
@@ -84,10 +85,14 @@ export interface Scripted {
   /** `list` and the names of clusters whose report was read, since it was last emptied. */
   readonly calls: string[];
   policy: Policy;
+  /** Why the policy cannot be used. */
+  policyProblem: WatchedSource['policyProblem'];
   /** Moved ahead, time passes while runs are under way. */
   passedMs: number;
   /** The scheduled job, once; `operate` stands around all that it asks of the world. */
   run(nowMs: number, operate?: Operate, scope?: ScanScope): Promise<ScanSummary>;
+  /** What is owed of these once more, as minutes after a run. */
+  retry(nowMs: number, targets: readonly OwedTarget[]): Promise<ScanSummary>;
   /** What the receivers accepted since the last time, as `chat: prod new r 3`. */
   heard(): string[];
 }
@@ -158,59 +163,9 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
     calls,
     passedMs: 0,
     policy: typeof policy === 'string' ? policyOf(policy) : policy,
-    async run(nowMs, operate = undisturbed, scope = {}) {
-      const source: WatchedSource = {
-        name: 'prod',
-        reports: around(reports, operate),
-        policy: world.policy,
-        exclude: world.exclude,
-        expect: [],
-      };
-      const beganMs = world.passedMs;
-      const clock = { nowMs: () => nowMs + world.passedMs - beganMs, sleep: async () => {} };
-      return scan(
-        {
-          sources: [source],
-          configured: new Map([[source.name, source.expect]]),
-          clock,
-          store: around(world.store, operate),
-          shared: new Shared({
-            store: around(world.store, (name, effect) => operate(`shared ${name}`, effect)),
-            clock,
-            log: () => {},
-            failureFreshMs: 0,
-          }),
-          routes: routes ?? [{ when: undefined, receivers: [...receivers.keys()], continues: false }],
-          notifiers: new Map([...receivers].map(([name, receiver]) => [name, around(receiver, operate)])),
-          announce: new Map(Object.entries(given.receivers ?? { chat: 'summary' as const })),
-          reposts: new Set(given.reposts),
-          log: () => {},
-          options: { ...defaultOptions, ...given.options },
-          async readReport(body, read, push) {
-            let text = '';
-            for await (const piece of body) text += Buffer.from(piece).toString();
-            const { clusterName: name, reportId } = JSON.parse(text);
-            const cluster = kept.get(reportId) as ScriptedCluster;
-            for (const [kind, rows] of Object.entries(cluster.findings)) {
-              if (read.has(kind as 'ports')) for (const row of rows) push(kind as 'ports', row);
-            }
-            const facts = factsOf(
-              cluster.findings,
-              cluster.reported === undefined ? {} : { vulnerabilities: { reported: cluster.reported } },
-            );
-            const { hosts = 2, scannedAtMs } = cluster;
-            return {
-              facts: { ...facts, clusterId: `id-${name}`, clusterName: name, hosts, scannedAtMs },
-              digest: '',
-              byteLength: 0,
-            };
-          },
-        },
-        nowMs,
-        undefined,
-        scope,
-      );
-    },
+    policyProblem: undefined,
+    run: (nowMs, operate = undisturbed, scope = {}) => scan(edges(nowMs, operate), nowMs, undefined, scope),
+    retry: (nowMs, targets) => deliverOwed(edges(nowMs, undisturbed), targets, nowMs),
     heard() {
       return [...receivers].flatMap(([name, { accepted }]) => {
         const from = heardUpTo.get(name) ?? 0;
@@ -219,6 +174,55 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
       });
     },
   };
+  function edges(nowMs: number, operate: Operate): ScanEdges {
+    const source: WatchedSource = {
+      name: 'prod',
+      reports: around(reports, operate),
+      policy: world.policy,
+      policyProblem: world.policyProblem,
+      exclude: world.exclude,
+      expect: [],
+    };
+    const beganMs = world.passedMs;
+    const clock = { nowMs: () => nowMs + world.passedMs - beganMs, sleep: async () => {} };
+    return {
+      sources: [source],
+      configured: new Map([[source.name, source.expect]]),
+      clock,
+      store: around(world.store, operate),
+      shared: new Shared({
+        store: around(world.store, (name, effect) => operate(`shared ${name}`, effect)),
+        clock,
+        log: () => {},
+        failureFreshMs: 0,
+      }),
+      routes: routes ?? [{ when: undefined, receivers: [...receivers.keys()], continues: false }],
+      notifiers: new Map([...receivers].map(([name, receiver]) => [name, around(receiver, operate)])),
+      announce: new Map(Object.entries(given.receivers ?? { chat: 'summary' as const })),
+      reposts: new Set(given.reposts),
+      log: () => {},
+      options: { ...defaultOptions, ...given.options },
+      async readReport(body, read, push) {
+        let text = '';
+        for await (const piece of body) text += Buffer.from(piece).toString();
+        const { clusterName: name, reportId } = JSON.parse(text);
+        const cluster = kept.get(reportId) as ScriptedCluster;
+        for (const [kind, rows] of Object.entries(cluster.findings)) {
+          if (read.has(kind as 'ports')) for (const row of rows) push(kind as 'ports', row);
+        }
+        const facts = factsOf(
+          cluster.findings,
+          cluster.reported === undefined ? {} : { vulnerabilities: { reported: cluster.reported } },
+        );
+        const { hosts = 2, scannedAtMs } = cluster;
+        return {
+          facts: { ...facts, clusterId: `id-${name}`, clusterName: name, hosts, scannedAtMs },
+          digest: '',
+          byteLength: 0,
+        };
+      },
+    };
+  }
   return world;
 }
 

@@ -5,10 +5,10 @@ import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import { type LogRecord, loadCluster, putLog } from './cluster-state.ts';
+import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
-import { packed } from './packed.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import type { StateStore } from './state.ts';
 
@@ -95,9 +95,6 @@ interface Claimed extends Target {
 
 /** The source under which news about ourselves is told. */
 export const ourselves = 'portcullis';
-
-/** The group of records that hold what a receiver did not take in time. */
-export const deadLetters = 'dead-letters';
 
 /**
  * Tells receivers what they are owed, one message after the other for each receiver, and none waits for another one.
@@ -246,7 +243,7 @@ export class Outbox {
       ids.claimed(target.source, claimed.owed.id, claimed.before, claimed.message);
       messages.set(claimed.message, [...(messages.get(claimed.message) ?? []), claimed]);
     }
-    for (const [id, claims] of messages) {
+    for (const [id, claims] of [...messages].sort(([, a], [, b]) => triedMsOf(a) - triedMsOf(b))) {
       const clusters: ClusterNews[] = [];
       for (const claimed of claims) clusters.push(await this.#news(claimed));
       const source = claims[0]?.source ?? '';
@@ -415,8 +412,9 @@ export class Outbox {
     const attempts = (same?.attempts ?? 0) + (isTried ? 1 : 0);
     const reason = isTried ? error.message : (same?.reason ?? error.message);
     const triedMs = isTried ? this.#nowMs : before?.owed?.triedMs;
-    // What was not tried now is not given up now.
-    if (!isTried || this.#nowMs - newsSinceMs < this.#edges.options.owedForMs) {
+    // What was not tried now is not given up now, nor what is told as it is with every run.
+    const stays = !isTried || this.#edges.reposts.has(receiver);
+    if (stays || this.#nowMs - newsSinceMs < this.#edges.options.owedForMs) {
       this.#owe(claimed);
       this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
       const tried = triedMs === undefined ? {} : { triedMs };
@@ -428,12 +426,7 @@ export class Outbox {
       return;
     }
     const letter = { receiver, notice, sinceMs: newsSinceMs, attempts, reason, atMs: this.#nowMs };
-    await this.#edges.store.put(
-      deadLetters,
-      { key: `${receiver}/${notice.id}`, value: packed(letter) },
-      0,
-      this.#nowMs,
-    );
+    await keepDeadLetter(this.#edges.store, letter, this.#nowMs);
     this.#edges.log('error', 'given up: to the dead letters', { receiver, id: notice.id, attempts, reason });
     await this.#write(claimed, claimed.owed.log);
   }

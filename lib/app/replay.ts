@@ -1,9 +1,10 @@
+import type { Alert } from '../core/alerts.ts';
 import { DeliveryError, InputError } from '../core/errors.ts';
+import { alertNews } from '../core/news.ts';
 import type { AlertNews, ClusterNews, Notice } from '../core/notice.ts';
 import { hint } from '../core/suggest.ts';
 import { clusterGroup, loadCluster } from './cluster-state.ts';
-import type { DeadLetter } from './dead-letters.ts';
-import { deadLetters } from './outbox.ts';
+import { type DeadLetter, deadLetters } from './dead-letter-store.ts';
 import { type Packed, packed, unpacked } from './packed.ts';
 import type { Notifier } from './ports.ts';
 import type { StateStore, StoredRecord } from './state.ts';
@@ -21,8 +22,8 @@ export interface Replayed {
 const claimMs = 5 * 60_000;
 
 /**
- * Send dead letters once more, with the ids they had; those that are taken are gone. What has changed since is left out: the
- * receiver may have heard of it, and what is over must not look as if it fired.
+ * Send dead letters once more, with the ids they had; those that are taken are gone. Alerts are told as they are now. What the
+ * receiver has heard of since is left out, and what is over must not look as if it fired.
  * @param ids of messages; none: all
  * @throws {InputError} there is no letter of an id
  */
@@ -44,7 +45,7 @@ export async function replayDeadLetters(
       failed('somebody else is sending it');
       continue;
     }
-    const now = await stillSo(store, notice, nowMs);
+    const now = await stillSo(store, letter, nowMs);
     const notifier = notifiers.get(receiver);
     try {
       if (now !== undefined && notifier === undefined)
@@ -89,36 +90,61 @@ async function chosen(store: StateStore, ids: readonly string[], nowMs: number):
 }
 
 /** A message as far as it is so still. @returns undefined: nothing of it is */
-async function stillSo(store: StateStore, notice: Notice, nowMs: number): Promise<Notice | undefined> {
+async function stillSo(
+  store: StateStore,
+  { notice, receiver, atMs }: DeadLetter,
+  nowMs: number,
+): Promise<Notice | undefined> {
+  const nowOf = async (news: ClusterNews) => {
+    const { alerts, logs } = await loadCluster(store, clusterGroup(notice.source, news.cluster.id), nowMs);
+    const told = logs.get(receiver)?.value.told ?? {};
+    return newsStillSo(
+      news,
+      new Map([...alerts].map(([fingerprint, { value }]) => [fingerprint, value])),
+      (fingerprint) => (told[fingerprint]?.atMs ?? 0) > atMs,
+    );
+  };
   if (notice.about === 'alerts') {
-    const now = await newsStillSo(store, notice.source, notice, nowMs);
+    const now = await nowOf(notice);
     return now && { ...notice, ...now };
   }
   const clusters: ClusterNews[] = [];
   for (const cluster of notice.clusters) {
-    const now = await newsStillSo(store, notice.source, cluster, nowMs);
+    const now = await nowOf(cluster);
     if (now !== undefined) clusters.push(now);
   }
   return clusters.length === 0 ? undefined : { ...notice, clusters };
 }
 
-async function newsStillSo(
-  store: StateStore,
-  source: string,
+/** @param isHeard whether the receiver has heard of an alert since */
+function newsStillSo(
   { cluster, policy, scannedAtMs, reportId, standing, news }: ClusterNews,
-  nowMs: number,
-): Promise<ClusterNews | undefined> {
-  const { alerts } = await loadCluster(store, clusterGroup(source, cluster.id), nowMs);
-  const isSo = ({ fingerprint, overMs }: AlertNews) => {
-    const alert = alerts.get(fingerprint)?.value;
-    return overMs === undefined ? alert?.state === 'firing' : alert?.state !== 'firing';
-  };
-  const left = news.filter(isSo);
+  alerts: ReadonlyMap<string, Alert>,
+  isHeard: (fingerprint: string) => boolean,
+): ClusterNews | undefined {
+  const left = news.flatMap((one) =>
+    isHeard(one.fingerprint) ? [] : (itemStillSo(one, alerts.get(one.fingerprint)) ?? []),
+  );
   // What was told by its number only is there as long as so many fire.
-  const firing = [...alerts.values()].filter(({ value }) => value.state === 'firing' && value.rule !== '').length;
+  const firing = [...alerts.values()].filter(({ state, rule }) => state === 'firing' && rule !== '').length;
   const counted = news.length === 0 ? Math.min(standing, firing) : standing;
   // That nothing stands is so as long as nothing fires.
   const isNothing = news.length === 0 && standing === 0 && firing === 0;
   if (left.length === 0 && (news.length > 0 || counted === 0) && !isNothing) return undefined;
   return { cluster, policy, scannedAtMs, reportId, standing: counted, news: left };
+}
+
+/** What is told of an alert, as it is now. @returns undefined: it is over since, or came back, which is other news */
+function itemStillSo(news: AlertNews, alert: Alert | undefined): AlertNews | undefined {
+  if (news.overMs !== undefined) {
+    const isSame = alert === undefined || (alert.state === 'over' && alert.overMs === news.overMs);
+    return isSame ? news : undefined;
+  }
+  if (alert?.state !== 'firing' || alert.sinceMs !== news.sinceMs || alert.backMs !== news.backMs) return undefined;
+  const isThere = ({ fingerprint }: AlertNews['findings'][number]) =>
+    alert.worst.some((one) => one.fingerprint === fingerprint);
+  if (alert.count === news.count && news.findings.every(isThere)) return news;
+  const messages = new Map(news.message === undefined ? [] : [[news.rule, news.message]]);
+  // Of what it knew something else of it hears how it is.
+  return alertNews({ alert, cause: news.before === undefined ? news.cause : 'reminder', told: undefined }, messages);
 }

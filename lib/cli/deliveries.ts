@@ -1,9 +1,10 @@
-import { loadDeadLetters } from '../app/dead-letters.ts';
+import { loadDeadLetters } from '../app/dead-letter-store.ts';
 import { overview } from '../app/overview.ts';
 import { discardDeadLetters, replayDeadLetters } from '../app/replay.ts';
 import { formatDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
 import { logLine } from '../core/render/escape.ts';
+import { plural } from '../core/render/words.ts';
 import { hint } from '../core/suggest.ts';
 import { parseOptions, timeOption } from './options.ts';
 import { withStore } from './store.ts';
@@ -62,13 +63,13 @@ export async function deliveriesCommand(args: readonly string[], terminal: Termi
         if (log.owed === undefined) continue;
         owed++;
         say(
-          `owed  ${receiver}  about ${clusterName}, since ${ago(log.owed.sinceMs)}, ${log.owed.attempts} attempts: ${log.owed.reason}`,
+          `owed  ${receiver}  about ${clusterName}, since ${ago(log.owed.sinceMs)}, ${plural(log.owed.attempts, 'attempt')}: ${log.owed.reason}`,
         );
       }
     }
     const letters = await loadDeadLetters(store, nowMs);
     for (const { receiver, notice, atMs, attempts, reason } of letters) {
-      say(`dead  ${receiver}  ${notice.id}, given up ${ago(atMs)} after ${attempts} attempts: ${reason}`);
+      say(`dead  ${receiver}  ${notice.id}, given up ${ago(atMs)} after ${plural(attempts, 'attempt')}: ${reason}`);
     }
     if (owed + letters.length === 0) say('nothing is owed, and there are no dead letters');
   });

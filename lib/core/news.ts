@@ -27,12 +27,13 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
     reportId: context.reportId,
     scannedAtMs: context.scannedAtMs,
     ...(context.page !== undefined && { page: context.page }),
-    news: items.map((item) => alertNews(item, context)),
+    news: items.map((item) => alertNews(item, context.messages)),
     standing: context.alerts.filter(({ state, fingerprint }) => state === 'firing' && !told.has(fingerprint)).length,
   };
 }
 
-function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContext): AlertNews {
+/** @param messages the policy author's sentences, by rule */
+export function alertNews({ alert, cause, told: before }: OwedItem, messages: NewsContext['messages']): AlertNews {
   // Of what was told to be over the receiver takes nothing to be there.
   const told = before?.state === 'firing' ? before : undefined;
   const {
@@ -51,7 +52,7 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
     expired,
     reasons = [],
   } = alert;
-  const message = context.messages.get(rule);
+  const message = messages.get(rule);
   const isOver = alert.state === 'over';
   const fresh = isOver ? [] : freshFindings(alert, told);
   const freshCount = isOver

@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { loadDeadLetters } from '../../lib/app/dead-letters.ts';
+import { loadDeadLetters } from '../../lib/app/dead-letter-store.ts';
 import { replayDeadLetters } from '../../lib/app/replay.ts';
 import { addSilence } from '../../lib/app/silences.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
@@ -196,6 +197,17 @@ describe('a receiver', () => {
   });
 });
 
+test('a receiver that is sent what fires with every run is owed an end for as long as it takes', async () => {
+  const world = scripted({ receivers: { am: 'summary' }, reposts: ['am'] });
+  await look(world, 0, vuls(1));
+  const am = world.receivers.get('am') as ScriptedReceiver;
+  am.usual = 'unknown';
+  for (let day = 1; day < 9; day++) await look(world, day * 24, []);
+  am.usual = 'accept';
+  expect(await look(world, 9 * 24, [])).toContain('am: prod resolved r 1');
+  expect(await loadDeadLetters(world.store, startMs)).toEqual([]);
+});
+
 test('what is owed is sent while HSS gives no list', async () => {
   const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
   world.receivers.get('soc')?.script.push('refuse');
@@ -350,6 +362,71 @@ describe('a message that was given up', () => {
     const sent = soc?.sent.length;
     expect(await replay(world, 6)).toEqual({ delivered: 0, outdated: 1, failures: [] });
     expect(soc?.sent).toHaveLength(sent ?? 0);
+  });
+
+  test('is not sent once what it told has come back as another matter', async () => {
+    const { world, image } = await week();
+    await look(world, 5 * 24, []);
+    await look(world, 20 * 24, [image('a'), image('b')]);
+    expect(world.heard()).toEqual([]);
+    expect(await replay(world, 21)).toEqual({ delivered: 0, outdated: 1, failures: [] });
+  });
+
+  test('tells what the receiver has not heard of since, as it is now', async () => {
+    const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
+    const soc = world.receivers.get('soc') as ScriptedReceiver;
+    soc.usual = 'unknown';
+    for (let day = 0; day < 5; day++) await look(world, day * 24, vuls(1, 2, 3));
+    soc.usual = 'accept';
+    // That some are gone is told beside other news only.
+    expect((await look(world, 5 * 24, vuls(2))).filter((line) => line.includes(' r '))).toEqual([]);
+    expect(await replay(world, 5)).toEqual({ delivered: 1, outdated: 0, failures: [] });
+    expect(world.heard()).toEqual(['soc: prod new r 1']);
+    expect(soc.accepted.at(-1)).toMatchObject({
+      news: [{ findings: [{ fields: { vulnerability: 'CVE-2' } }], omitted: 0 }],
+    });
+  });
+
+  test('is not sent when the receiver has heard more of it since', async () => {
+    const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
+    const soc = world.receivers.get('soc') as ScriptedReceiver;
+    soc.usual = 'unknown';
+    for (let day = 0; day < 5; day++) await look(world, day * 24, vuls(1));
+    soc.usual = 'accept';
+    const heard = await look(world, 5 * 24, vuls(1, 2));
+    expect(heard.filter((line) => line.includes(' r '))).toEqual(['chat: prod worse r 2', 'soc: prod worse r 2']);
+    expect(await replay(world, 5)).toEqual({ delivered: 0, outdated: 1, failures: [] });
+  });
+
+  test('has room in records however much it tells', async () => {
+    const world = scripted({
+      receivers: { chat: 'all', soc: 'summary' },
+      policy: 'rules:\n  - {id: r, on: vulnerabilities, per: [image], max: 0}\n',
+    });
+    const soc = world.receivers.get('soc') as ScriptedReceiver;
+    soc.usual = 'unknown';
+    const text = (length: number, ...of: unknown[]) => hash('shake256', of.join(), { outputLength: length / 2 });
+    const names = Array.from({ length: 12 }, (_, i) => `c${String(i).padStart(2, '0')}`);
+    for (const day of [0, 1, 2, 3, 4]) {
+      for (const name of names) {
+        const rows = Array.from({ length: 100 }, (_, i) => ({
+          ...vuls(i)[0],
+          image: text(200, name, i),
+          package: text(800, name, i, 'p'),
+        }));
+        world.clusters.set(name, { findings: { vulnerabilities: rows }, scannedAtMs: startMs + day * dayMs });
+      }
+      await world.run(startMs + day * dayMs);
+    }
+    const letters = await loadDeadLetters(world.store, startMs);
+    const about = letters.flatMap(({ notice }) => (notice.about === 'digest' ? [notice] : []));
+    expect(about.length).toBeGreaterThan(1);
+    expect(about.flatMap(({ clusters }) => clusters.map(({ cluster }) => cluster.name)).sort()).toEqual(names);
+    expect(new Set(letters.map(({ notice }) => notice.id)).size).toBe(letters.length);
+    soc.usual = 'accept';
+    world.heard();
+    expect(await replay(world, 5)).toMatchObject({ delivered: letters.length, failures: [] });
+    expect(world.heard()).toHaveLength(1200);
   });
 
   test('that told the number of what stands is sent again as long as something does', async () => {

@@ -16,6 +16,7 @@ import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
 import { noPolicy, type WatchedSource } from './app/watched.ts';
 import { type Config, parseConfig } from './config/parse.ts';
+import { heartbeatReferences, receiverReferences } from './config/references.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
 import { formatDuration } from './core/duration.ts';
 import { InputError, UndeterminedError } from './core/errors.ts';
@@ -479,15 +480,13 @@ async function policyIn(book: PolicyBook, name: string, shared: Shared) {
  * first run, not in the night when the first alert is due.
  */
 async function missingSecrets(
-  { receivers, heartbeat }: Config,
+  config: Config,
   secret: Secrets['secret'],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
-  const owners = receivers.map(
-    ({ name, slack, webhook }) =>
-      [receiverName(name), [slack?.webhook, webhook?.url, webhook?.signing_secret]] as const,
+  const owners = config.receivers.map(
+    (receiver) => [receiverName(receiver.name), receiverReferences(receiver)] as const,
   );
-  const asked = [...owners, ['heartbeat', [heartbeat?.url]] as const].map(async ([of, values]) => {
-    const references = values.filter((one) => one !== undefined && secretReference.test(one)) as string[];
+  const asked = [...owners, ['heartbeat', heartbeatReferences(config)] as const].map(async ([of, references]) => {
     const given = await Promise.allSettled(references.map((reference) => secret(reference)(false)));
     return [of, invalidIn(given)] as const;
   });

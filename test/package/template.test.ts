@@ -15,6 +15,8 @@ let prod: Resources;
 /** With all that is optional. */
 let full: Resources;
 
+const secretArns = 'arn:Partition:secretsmanager:Region:AccountId:secret:';
+
 /** Where alarms go. */
 const topic = 'arn:aws:sns:eu-west-1:123456789012:on-call';
 
@@ -92,7 +94,12 @@ describe('the template', () => {
       says: 'GateRole: secretsmanager:GetSecretValue on *: a resource is named in full',
     },
     {
-      what: 'a secret prefix for another action',
+      what: 'all secrets of a prefix',
+      spoil: (all) => set(policy(all, 'GateRole', 1), { Resource: `${secretArns}portcullis/*` }),
+      says: `GateRole: secretsmanager:GetSecretValue on ${secretArns}portcullis/*: a resource is named in full`,
+    },
+    {
+      what: 'a secret for another action',
       spoil: (all) => set(policy(all, 'GateRole', 1), { Action: 'secretsmanager:PutSecretValue' }),
       says: 'GateRole: secretsmanager:PutSecretValue on',
     },
@@ -321,6 +328,16 @@ export function openThing(): Thing {
     expect(on('logs')).toEqual([`${logicalId(name).replace('LambdaFunction', 'LogGroup')}.Arn`]);
     expect(on('dynamodb')).toEqual(['StateTable.Arn']);
     expect(on('sqs').sort()).toEqual([...new Set([...queues, source(name) ?? []].flat())].sort());
+  });
+
+  test.each([
+    { name: 'schedule', secrets: ['portcullis/slack'] },
+    { name: 'scan', secrets: ['portcullis/hss', 'portcullis/slack'] },
+    { name: 'deliver', secrets: ['portcullis/slack'] },
+    { name: 'gate', secrets: ['portcullis/hss'] },
+  ])('of $name are for the secrets $secrets, as the config that ships names them', ({ name, secrets }) => {
+    const on = granted(name).flatMap(({ action, on }) => (action === 'secretsmanager:GetSecretValue' ? [on] : []));
+    expect(on).toEqual(secrets.map((secret) => `${secretArns}${secret}-??????`));
   });
 
   test.each(['scan', 'deliver'])('of %s let Lambda take its messages', (name) => {

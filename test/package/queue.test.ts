@@ -292,6 +292,16 @@ describe('the packages, run by queues', () => {
     return { clusterId: id, clusterName: name };
   }
 
+  test('count what the gate answers', async () => {
+    const gate = start('gate');
+    await gate.invoke({ cluster: 'prod-us' });
+    await gate.invoke({ clusters: 'prod-us' });
+    expect(gate.metrics()).toMatchObject([
+      { service: 'portcullis', GateVerdictFail: 1, GateStored: 0, GateLetThrough: 0, HssCalls: 2, HssThrottled: 0 },
+      { service: 'portcullis', GateInvalid: 1 },
+    ]);
+  }, 30_000);
+
   test('load no client that a function does not use', async () => {
     const { loaded } = await start('gate').invoke({ cluster: 'prod-eu' });
     expect(loaded.some((file) => file.startsWith('sqs'))).toBe(false);

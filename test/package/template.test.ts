@@ -416,6 +416,17 @@ describe('what is watched', () => {
     }
   });
 
+  test('an answer of the gate that is no verdict is an alarm', () => {
+    expect(plain(prod.GateFailedAlarm?.Properties)).toMatchObject({
+      Namespace: 'Portcullis',
+      MetricName: 'GateFailed',
+      Statistic: 'Sum',
+      ComparisonOperator: 'GreaterThanThreshold',
+      Threshold: 0,
+      TreatMissingData: 'notBreaching',
+    });
+  });
+
   test('alarms and dashboard look at the metrics of their own stage, and stages do not share them', () => {
     const services = stages().map((resources) => {
       const named = ofType(resources, 'AWS::Lambda::Function').map(
@@ -440,7 +451,7 @@ describe('what is watched', () => {
       ...shown(dev).flatMap(({ namespace, metric }) => (namespace === 'Portcullis' ? [metric] : [])),
     ]);
     const source = sources(['functions', 'lib']);
-    expect(names.size).toBe(16);
+    expect(names.size).toBe(23);
     expect([...names].filter((name) => !new RegExp(`\\b${name}\\b`).test(source))).toEqual([]);
   });
 

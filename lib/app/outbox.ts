@@ -8,6 +8,7 @@ import { type LogRecord, loadCluster, putLog } from './cluster-state.ts';
 import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
+import { NotTriedError } from './left-alone.ts';
 import { packed } from './packed.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import type { StateStore } from './state.ts';
@@ -47,6 +48,8 @@ export interface OutboxEdges {
 export interface Delivered {
   accepted: number;
   refused: number;
+  /** Of those that were refused the ones it was not asked to take. */
+  untried: number;
   /** Alerts that an accepted message told, by why. */
   readonly told: Partial<Record<Cause, number>>;
   /** The last reason why not. */
@@ -62,6 +65,7 @@ function nothingSent(): Delivered {
   return {
     accepted: 0,
     refused: 0,
+    untried: 0,
     told: {},
     reason: undefined,
     isInputError: false,
@@ -354,6 +358,7 @@ export class Outbox {
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
       if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(receiver, unanswered + 1);
       result.refused++;
+      if (error instanceof NotTriedError) result.untried++;
       result.reason = error.message;
       result.isInputError ||= error instanceof InputError;
       result.isGone ||= error instanceof DeliveryError && error.status === 410;

@@ -1,4 +1,5 @@
 import process from 'node:process';
+import type { App } from '../lib/compose.ts';
 import { InputError } from '../lib/core/errors.ts';
 import { type Evaluation, httpStatuses } from '../lib/core/evaluation.ts';
 import { jsonText } from '../lib/core/render/escape.ts';
@@ -6,9 +7,11 @@ import { largestResult, renderJson } from '../lib/core/render/json.ts';
 import { bytesWithin } from '../lib/core/render/json-room.ts';
 import { withDeadline } from './deadline.ts';
 import { parseGateEvent } from './gate-event.ts';
+import { addAnswer, gateMetrics } from './gate-metrics.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
+import type { RunMetrics } from './metrics.ts';
 
 /** For a function URL and for a direct invocation alike. */
 export interface GateAnswer {
@@ -23,20 +26,55 @@ export interface GateAnswer {
 const marginMs = 3_000;
 
 const instance = createInstance(process.env, powertoolsLogging());
+let metrics: Promise<RunMetrics> | undefined;
 
 export function handler(event: unknown, invocation: Invocation): Promise<GateAnswer> {
-  return answerGate(event, invocation, instance);
+  metrics ??= gateMetrics();
+  return answerGate(event, invocation, instance, metrics);
 }
 
-/** Whatever goes wrong is an answer, and no answer but that of a verdict is 200. */
-export async function answerGate(event: unknown, invocation: Invocation, instance: Instance): Promise<GateAnswer> {
+/**
+ * Whatever goes wrong is an answer, and no answer but that of a verdict is 200.
+ * @param metrics absent: nobody counts
+ */
+export async function answerGate(
+  event: unknown,
+  invocation: Invocation,
+  instance: Instance,
+  metrics?: Promise<RunMetrics>,
+): Promise<GateAnswer> {
+  const answered = await answerEvent(event, invocation, instance);
+  if (metrics !== undefined) await count(metrics, answered, instance);
+  return answered.given;
+}
+
+interface Answered {
+  readonly given: GateAnswer;
+  /** Absent: there is no verdict. */
+  readonly by?: { readonly evaluation: Evaluation; readonly app: App };
+}
+
+/** An answer is as good where it cannot be counted. */
+async function count(metrics: Promise<RunMetrics>, { given, by }: Answered, { log }: Instance): Promise<void> {
+  try {
+    const opened = await metrics;
+    addAnswer(opened, given.statusCode, by && { evaluation: by.evaluation, calls: by.app.hssCalls() });
+    opened.publish();
+  } catch (error) {
+    log('warn', 'answer not counted', { error: describeError(error) });
+  }
+}
+
+async function answerEvent(event: unknown, invocation: Invocation, instance: Instance): Promise<Answered> {
   const { log } = instance;
   instance.begin(invocation.awsRequestId);
   try {
     const request = parseGateEvent(event);
-    const evaluation = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, async (signal) =>
-      (await instance.app()).gate(request, Date.now(), signal),
-    );
+    const by = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, async (signal) => {
+      const app = await instance.app();
+      return { app, evaluation: await app.gate(request, Date.now(), signal) };
+    });
+    const { evaluation } = by;
     const given = verdictAnswer(evaluation);
     const { verdict, cluster, report } = evaluation;
     const letThrough = evaluation.isLetThrough && {
@@ -50,16 +88,16 @@ export async function answerGate(event: unknown, invocation: Invocation, instanc
       report: report.id,
       ...letThrough,
     });
-    return given;
+    return { given, by };
   } catch (error) {
     if (error instanceof InputError) {
       log('warn', 'invalid input', { status: 400, reason: error.message });
-      return answer(400, errorBody('invalid-input', error.message));
+      return { given: answer(400, errorBody('invalid-input', error.message)) };
     }
     instance.discard();
     log('error', 'internal error, not a verdict', { status: 500, error: describeError(error) });
     const message = `internal error, not a verdict; the function's log has it under request ${invocation.awsRequestId}`;
-    return answer(500, errorBody('internal-error', message));
+    return { given: answer(500, errorBody('internal-error', message)) };
   }
 }
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
+import { leavingAlone } from './app/left-alone.ts';
 import type { Objects } from './app/objects.ts';
 import type { OwedTarget } from './app/outbox.ts';
 import { createPaceBook } from './app/pace-book.ts';
@@ -16,6 +17,7 @@ import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
 import { noPolicy, type WatchedSource } from './app/watched.ts';
 import { type Config, parseConfig } from './config/parse.ts';
+import { heartbeatReferences, receiverReferences } from './config/references.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
 import { formatDuration } from './core/duration.ts';
 import { InputError, UndeterminedError } from './core/errors.ts';
@@ -33,6 +35,7 @@ import { type ReadOptions, readReport } from './hss/read-report.ts';
 import { defaultLimits, type ReportLimits } from './hss/report-stream.ts';
 import { createGuard } from './http/addresses.ts';
 import { createHttp, type Http, HttpError } from './http/request.ts';
+import { type Attempts, oneAttempt } from './notifiers/attempts.ts';
 import { createPace } from './notifiers/pace.ts';
 import type { S3Options } from './s3/attempts.ts';
 import { onceEach } from './secrets/once.ts';
@@ -66,7 +69,7 @@ export interface App {
   rules(evaluation: Evaluation): Policy['rules'] | undefined;
   /** @throws {InputError} the secret of a source is missing, before anything is done */
   scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
-  /** Deliver what receivers did not take. @throws {InputError} */
+  /** Try once to deliver what receivers did not take. @throws {InputError} */
   deliverOwed(targets: readonly OwedTarget[], nowMs: number, signal?: AbortSignal): Promise<ScanSummary>;
   /** Tell of sources that were given up. @throws {InputError} */
   tellPoisoned(
@@ -227,10 +230,21 @@ export async function compose(config: Config, world: World): Promise<App> {
   const readReport = reader({ limits: limitsOf(config) });
   // Endpoints of HSS are the operator's choice. Where receivers are is up to whoever has their DNS or their secret.
   const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
+  const patient: MakeNotifiers = (secret) => notifiersOf(config.receivers, secret, edges);
+  const leaveAlone = leavingAlone(clock);
+  /** For what a queue brings again: no message waits there for another one's receiver. */
+  const brief: MakeNotifiers = async (secret) => {
+    const made = await notifiersOf(config.receivers, secret, { ...edges, attempts: oneAttempt });
+    return new Map([...made].map(([name, notifier]) => [name, leaveAlone(notifier)]));
+  };
   const { heartbeat } = config;
   const heartbeatHttp = heartbeat && createHttp({ guard: createGuard(heartbeat) });
 
-  async function scanEdges(options: ScanOptions = {}, secret = onceEach(secrets)): Promise<ScanEdges> {
+  async function scanEdges(
+    options: ScanOptions = {},
+    secret = onceEach(secrets),
+    makeNotifiers = patient,
+  ): Promise<ScanEdges> {
     const kept = options.notifiers === undefined ? await store() : await readOnly(await store());
     const shared = new Shared({ store: kept, clock, log, failureFreshMs });
     const desk = options.notifiers === undefined ? deskOf(kept) : undefined;
@@ -244,7 +258,7 @@ export async function compose(config: Config, world: World): Promise<App> {
       announce: new Map(config.receivers.map(({ name, announce }) => [name, announce])),
       reposts: new Set(config.receivers.filter(forgets).map(({ name }) => name)),
       options: followOptions(config),
-      notifiers: options.notifiers ?? (await notifiersOf(config.receivers, secret, edges)),
+      notifiers: options.notifiers ?? (await makeNotifiers(secret)),
       configured: new Map(config.sources.map(({ name, expect }) => [name, expect])),
       clock,
       log,
@@ -305,7 +319,8 @@ export async function compose(config: Config, world: World): Promise<App> {
       if (summary.exitCode === 0 && summary.left === 0 && options.notifiers === undefined) await beat(secret, signal);
       return summary;
     },
-    deliverOwed: async (targets, nowMs, signal) => deliverOwed(await scanEdges(), targets, nowMs, signal),
+    deliverOwed: async (targets, nowMs, signal) =>
+      deliverOwed(await scanEdges({}, onceEach(secrets), brief), targets, nowMs, signal),
     tellPoisoned: async (sources, command, isWhole, nowMs, signal) =>
       tellPoisoned(await scanEdges(), sources, command, isWhole, nowMs, signal),
     sources: config.sources.map(({ name, credentials }) => ({ name, group: limitGroup(config, credentials) })),
@@ -314,7 +329,7 @@ export async function compose(config: Config, world: World): Promise<App> {
       counts = { calls: 0, throttled: 0 };
       return since;
     },
-    notifiers: () => notifiersOf(config.receivers, onceEach(secrets), edges),
+    notifiers: () => patient(onceEach(secrets)),
     store,
     async close() {
       const clients = [http, ...edges.clients.values(), ...(heartbeatHttp === undefined ? [] : [heartbeatHttp])];
@@ -405,7 +420,10 @@ interface NotifierEdges {
   readonly pace: (http: Http) => Http;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly attempts?: Attempts;
 }
+
+type MakeNotifiers = (secret: Secrets['secret']) => Promise<ReadonlyMap<string, Notifier>>;
 
 async function notifiersOf(receivers: readonly Receiver[], secret: Secrets['secret'], edges: NotifierEdges) {
   const made = await Promise.allSettled(
@@ -479,15 +497,13 @@ async function policyIn(book: PolicyBook, name: string, shared: Shared) {
  * first run, not in the night when the first alert is due.
  */
 async function missingSecrets(
-  { receivers, heartbeat }: Config,
+  config: Config,
   secret: Secrets['secret'],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
-  const owners = receivers.map(
-    ({ name, slack, webhook }) =>
-      [receiverName(name), [slack?.webhook, webhook?.url, webhook?.signing_secret]] as const,
+  const owners = config.receivers.map(
+    (receiver) => [receiverName(receiver.name), receiverReferences(receiver)] as const,
   );
-  const asked = [...owners, ['heartbeat', [heartbeat?.url]] as const].map(async ([of, values]) => {
-    const references = values.filter((one) => one !== undefined && secretReference.test(one)) as string[];
+  const asked = [...owners, ['heartbeat', heartbeatReferences(config)] as const].map(async ([of, references]) => {
     const given = await Promise.allSettled(references.map((reference) => secret(reference)(false)));
     return [of, invalidIn(given)] as const;
   });

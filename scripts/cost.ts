@@ -26,8 +26,8 @@ const price = {
 const days = 365 / 12;
 const runs = days * 24; // rate(1 hour)
 const gatesPerClusterAndDay = 4;
-/** 16 of each stage, 2 for each of two receivers, one for each reason why an alert is told. */
-const metrics = 16 + 2 * 2 + causes.length;
+/** 16 of each stage and 7 of its gate, 2 for each of two receivers, one for each reason why an alert is told. */
+const metrics = 16 + 7 + 2 * 2 + causes.length;
 
 /** What is used in a month: quantity and price of each. */
 function usage(clusters: number): ReadonlyMap<string, number> {
@@ -50,7 +50,7 @@ function usage(clusters: number): ReadonlyMap<string, number> {
     ['logs', (((runs * 2 + gates) * 4) / 1e6) * price.logsGb],
     ['secrets', 2 * price.secretMonth + (runs * 4 + gates) * price.secretCall],
     [`${metrics} metrics`, metrics * price.metricMonth],
-    ['11 alarms', 11 * price.alarmMonth],
+    ['12 alarms', 12 * price.alarmMonth],
     ['dashboard', price.dashboardMonth],
   ]);
 }

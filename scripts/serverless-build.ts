@@ -1,6 +1,9 @@
+import { resolve } from 'node:path';
+import { loadConfig } from '../lib/compose.ts';
 import { InputError } from '../lib/core/errors.ts';
-import { buildFunctions } from './package/build.ts';
+import { buildFunctions, type FunctionName, root } from './package/build.ts';
 import { checkParameters } from './package/parameters.ts';
+import { noStatement, secretsStatement } from './package/secrets.ts';
 
 /** As much of osls as is looked at. */
 interface Serverless {
@@ -18,9 +21,21 @@ interface Options {
   readonly stage?: string;
 }
 
+interface Variable {
+  /** What stands after the colon. */
+  readonly address: FunctionName;
+  readonly resolveVariable: (name: string) => Promise<string>;
+}
+
 /** Has `serverless package` and `serverless deploy` build the functions first, so that they never ship old ones. */
 export default class ServerlessBuild {
   readonly hooks: Readonly<Record<string, () => Promise<void>>>;
+  /** `${secrets:FUNCTION}` is the statement that lets a function read the secrets that the config names for it. */
+  readonly configurationVariablesSources = {
+    secrets: { resolve: async (variable: Variable) => ({ value: await this.#secrets(variable) }) },
+  };
+  /** Kept until there is something to package: all else that osls does needs no config. */
+  #problem: InputError | undefined;
 
   constructor(serverless: Serverless, { param = [], stage }: Options) {
     this.hooks = {
@@ -29,6 +44,7 @@ export default class ServerlessBuild {
           const { default: common, [stage ?? serverless.service.provider.stage]: ofStage } =
             serverless.configurationInput.params;
           checkParameters(param, { ...common, ...ofStage });
+          if (this.#problem !== undefined) throw this.#problem;
           await buildFunctions(serverless.service.provider.environment.PORTCULLIS_CONFIG);
         } catch (error) {
           if (error instanceof InputError) throw new serverless.classes.Error(error.message, 'PORTCULLIS_INPUT');
@@ -36,5 +52,16 @@ export default class ServerlessBuild {
         }
       },
     };
+  }
+
+  async #secrets({ address, resolveVariable }: Variable): Promise<object> {
+    try {
+      const config = await loadConfig(resolve(root, await resolveVariable('param:config')));
+      return secretsStatement(config, address, await resolveVariable('param:secretsPrefix'));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#problem = error;
+      return noStatement;
+    }
   }
 }

@@ -9,6 +9,7 @@ import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
+import { NotTriedError } from './left-alone.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import type { StateStore } from './state.ts';
 
@@ -47,6 +48,8 @@ export interface OutboxEdges {
 export interface Delivered {
   accepted: number;
   refused: number;
+  /** Of those that were refused the ones it was not asked to take. */
+  untried: number;
   /** Alerts that an accepted message told, by why. */
   readonly told: Partial<Record<Cause, number>>;
   /** The last reason why not. */
@@ -62,6 +65,7 @@ function nothingSent(): Delivered {
   return {
     accepted: 0,
     refused: 0,
+    untried: 0,
     told: {},
     reason: undefined,
     isInputError: false,
@@ -362,20 +366,21 @@ export class Outbox {
   async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
     const result = this.#result(receiver);
     const unanswered = this.#unanswered.get(receiver) ?? 0;
-    const isTried = unanswered < mostUnanswered;
     try {
-      if (!isTried) throw new DeliveryError(receiver, notTried, true, undefined, false);
+      if (unanswered >= mostUnanswered) throw new NotTriedError(receiver, notTried);
       const taken = await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
       this.#unanswered.delete(receiver);
       result.refusal = taken?.refusal ?? result.refusal;
     } catch (error) {
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
+      const isTried = !(error instanceof NotTriedError);
       const isGone = error instanceof DeliveryError && error.status === 410;
       // One that is gone is asked for nothing more.
       if (isGone) this.#unanswered.set(receiver, mostUnanswered);
       else if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(receiver, unanswered + 1);
       result.refused++;
       if (isTried) result.reason = error.message;
+      else result.untried++;
       result.isInputError ||= error instanceof InputError;
       result.isGone ||= isGone;
       this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });

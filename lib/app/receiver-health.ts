@@ -81,7 +81,7 @@ export async function watchReceivers(
 ): Promise<void> {
   const { store, options } = edges;
   for (const receiver of edges.notifiers.keys()) {
-    const result = outbox.results.get(receiver);
+    const result = sentTo(receiver, outbox);
     const record = health.get(receiver);
     const before = record?.value as Health | undefined;
     const after = healthAfter(before, result, nowMs, tickMs);
@@ -102,6 +102,12 @@ export async function watchReceivers(
       await store.put(group, { key: receiver, value: now }, record?.version ?? 0, nowMs);
   }
   await forgetRemoved(edges, outbox, health, nowMs);
+}
+
+/** Undefined: nothing was sent to it. */
+function sentTo(receiver: string, { results }: Outbox): Delivered | undefined {
+  const result = results.get(receiver);
+  return result === undefined || result.accepted + result.refused === result.untried ? undefined : result;
 }
 
 /** What a receiver that failed took only after all others were counted, as news about ourselves, shows that it is back, too. */

@@ -25,6 +25,9 @@ export interface Attempts {
 
 export const defaultAttempts: Attempts = { count: 4, baseMs: 1_000, capMs: 15_000, maxWaitMs: 45_000 };
 
+/** For those who come again by themselves. */
+export const oneAttempt: Attempts = { ...defaultAttempts, count: 1 };
+
 export const defaultTimeouts: Timeouts = { connectMs: 5_000, headersMs: 10_000, bodyMs: 10_000, totalMs: 15_000 };
 
 /** Why a receiver did not take a message. */

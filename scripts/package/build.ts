@@ -7,6 +7,7 @@ import { type Files, zip } from './zip.ts';
 export const root = resolve(import.meta.dirname, '..', '..');
 
 export const functionNames = ['schedule', 'scan', 'deliver', 'gate'] as const;
+export type FunctionName = (typeof functionNames)[number];
 
 /** Something that was built, by its files. */
 export interface Built extends Bundle {

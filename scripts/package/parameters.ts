@@ -31,7 +31,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   rate: pattern(/^(?:rate\([1-9]\d* (?:minute|hour|day)s?\)|cron\([^()]+\))$/, 'rate(1 hour) or cron(0 6 * * ? *)'),
   timeZone: { is: isTimeZone, says: 'a time zone such as Europe/Berlin' },
   scanConcurrency: whole(2, 1000),
-  secretsPrefix: pattern(/^[\w/+=.@-]+$/, 'how the names of secrets begin: letters, digits and /_+=.@-'),
+  secretsPrefix: pattern(/^[\w/+=.@-]*$/, 'how the names of secrets begin: letters, digits and /_+=.@-'),
   policyBucket: pattern(/^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of a bucket'),
   policyPrefix: pattern(/^[^*?]*$/, 'how keys begin, without * and ?'),
   pages: flag,

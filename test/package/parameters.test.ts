@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { functionNames } from '../../scripts/package/build.ts';
 import { type Packaged, packageService, root, unpack } from '../support/lambda-package.ts';
 import { plain } from '../support/template.ts';
@@ -20,6 +20,7 @@ beforeAll(async () => {
   const config = await readFile(join(root, 'portcullis.yaml'), 'utf8');
   await mkdir(join(project, 'teams'));
   await writeFile(join(project, 'teams', 'payments.yaml'), config.replace('policies/', '../policies/'));
+  await writeFile(join(project, 'teams', 'many.yaml'), manySources(config));
   await writeFile(join(project, 'teams', 'remote.yaml'), config.replace('policies/', 's3://acme/policies/'));
   await writeFile(join(project, 'teams', 'wrong.yaml'), config.replace('[security-chat]', '[security-chatt]'));
   await writeFile(join(project, 'teams', 'outside.yaml'), config.replace('policies/production', '../../elsewhere'));
@@ -30,6 +31,17 @@ afterAll(async () => {
   await rm(join(project, '..', 'elsewhere.yaml'), { force: true });
   await rm(project, { recursive: true, force: true });
 });
+
+/** More than their secrets have room in a role. */
+function manySources(config: string): string {
+  const { sources, ...rest } = parse(config.replace('policies/', '../policies/'));
+  const many = Array.from({ length: 100 }, (_, i) => ({
+    ...sources[0],
+    name: `team-${i}`,
+    credentials: `aws-sm://teams/${i}/hss`,
+  }));
+  return stringify({ ...rest, sources: many });
+}
 
 function packaged(...args: readonly string[]): Promise<Packaged> {
   return packageService(join(project, '.packaged', String(count++)), args, project);
@@ -141,6 +153,14 @@ test('another config is packaged with the policies it names, where the functions
     const paths = await unpack(artifact(name), join(project, '.unpacked', name));
     expect(paths.filter((path) => /ya?ml$/.test(path))).toEqual(['policies/production.yaml', 'teams/payments.yaml']);
   }
+});
+
+test('of more secrets than a role has room for the beginning of their names is asked for', async () => {
+  const refused = await packaged(...param('config=teams/many.yaml')).catch((error: { stdout: string }) => error.stdout);
+  expect(refused).toContain('the config names more secrets than a role has room for: give --param secretsPrefix');
+
+  const { resources } = await packaged(...param('config=teams/many.yaml', 'secretsPrefix=teams/'));
+  expect(JSON.stringify(plain(resources.ScanRole?.Properties))).toContain(':secret:teams/*"');
 });
 
 test('a policy in S3 is not packaged, and need not be there yet', async () => {

@@ -1,11 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { loadConfig } from '../../lib/compose.ts';
 import { worldClusters } from '../../lib/simulator/clusters.ts';
 import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
 import { type Receiver, startReceiver } from '../../lib/simulator/receivers.ts';
-import { buildFunctions } from '../../scripts/package/build.ts';
+import { buildFunctions, functionNames } from '../../scripts/package/build.ts';
+import { secretsOf } from '../../scripts/package/secrets.ts';
 import { type Dynamo, startDynamo } from '../support/dynamo.ts';
 import { unpack } from '../support/lambda-package.ts';
 import { type Lambda, startLambda } from '../support/lambda-process.ts';
@@ -75,6 +77,7 @@ beforeEach(async () => {
   };
 });
 afterEach(async () => {
+  vi.unstubAllEnvs();
   const output = lambdas.map((lambda) => lambda.output()).join('');
   await Promise.all(lambdas.splice(0).map((lambda) => lambda.close()));
   await Promise.all([hss.close(), slack.close(), hook.close(), queues.close(), secrets.close()]);
@@ -193,6 +196,39 @@ describe('the packages, run by queues', () => {
     expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
   }, 60_000);
 
+  test('read those secrets that their roles let them read, and no others', async () => {
+    const file = join(rootOf('scan'), 'portcullis.yaml');
+    const text = `${await readFile(file, 'utf8')}heartbeat: {url: 'aws-sm://portcullis/watchdog', insecure: true}\n`
+      .replace('env://SLACK_URL', 'aws-sm://portcullis/slack')
+      .replace('env://HOOK_SECRET', 'aws-sm://portcullis/signing');
+    for (const name of functionNames) await writeFile(join(rootOf(name), 'portcullis.yaml'), text);
+    const config = await loadConfig(file);
+    secretTexts['portcullis/slack'] = env.SLACK_URL ?? '';
+    secretTexts['portcullis/signing'] = env.HOOK_SECRET ?? '';
+    secretTexts['portcullis/watchdog'] = `${slack.url}/canary`;
+    for (const [name, value] of Object.entries(queues.env)) vi.stubEnv(name, value);
+    const letter = { version: 1, source: 'prod', tick: new Date().toISOString(), part: 1 };
+    await queues.open(queues.deadLettersUrl).send(letter, { group: 'group', once: 'letter' });
+    let before = 0;
+    const read = () => {
+      const asked = secrets.asked.slice(before);
+      before = secrets.asked.length;
+      return [...new Set(asked)].sort();
+    };
+
+    await tick();
+    expect(read()).toEqual(secretsOf(config, 'schedule'));
+    for (const { script } of [hook, slack]) script.push({ status: 404 });
+    await work(queues.sourcesUrl, 'scan');
+    expect(read()).toEqual(secretsOf(config, 'scan'));
+    const targets = [{ source: 'prod', ...(await clusterTold()) }];
+    const body = JSON.stringify({ version: 1, attempt: 1, targets });
+    await start('deliver').invoke({ Records: [{ messageId: 'm-1', receiptHandle: 'x', body, attributes: {} }] });
+    expect(read()).toEqual(secretsOf(config, 'deliver'));
+    await start('gate').invoke({ cluster: 'prod-eu' });
+    expect(read()).toEqual(secretsOf(config, 'gate'));
+  }, 60_000);
+
   test('judge by a policy in S3, and lead to pages there, whichever of them sends the message', async () => {
     await using s3 = await startS3('acme-policies', 'acme-pages');
     await s3.put('acme-policies/production.yaml', worldPolicy);
@@ -250,10 +286,21 @@ describe('the packages, run by queues', () => {
 
   /** Of which cluster the webhook was told. */
   async function clusterTold() {
-    const { clusters } = (hook.received[0]?.json ?? {}) as { clusters: { cluster: { id: string; name: string } }[] };
+    const told = hook.received.map(({ json }) => json as { clusters?: { cluster: { id: string; name: string } }[] });
+    const { clusters = [] } = told.find((one) => one.clusters !== undefined) ?? {};
     const { id, name } = clusters[0]?.cluster ?? { id: '', name: '' };
     return { clusterId: id, clusterName: name };
   }
+
+  test('count what the gate answers', async () => {
+    const gate = start('gate');
+    await gate.invoke({ cluster: 'prod-us' });
+    await gate.invoke({ clusters: 'prod-us' });
+    expect(gate.metrics()).toMatchObject([
+      { service: 'portcullis', GateVerdictFail: 1, GateStored: 0, GateLetThrough: 0, HssCalls: 2, HssThrottled: 0 },
+      { service: 'portcullis', GateInvalid: 1 },
+    ]);
+  }, 30_000);
 
   test('load no client that a function does not use', async () => {
     const { loaded } = await start('gate').invoke({ cluster: 'prod-eu' });

@@ -15,6 +15,8 @@ let prod: Resources;
 /** With all that is optional. */
 let full: Resources;
 
+const secretArns = 'arn:Partition:secretsmanager:Region:AccountId:secret:';
+
 /** Where alarms go. */
 const topic = 'arn:aws:sns:eu-west-1:123456789012:on-call';
 
@@ -92,7 +94,12 @@ describe('the template', () => {
       says: 'GateRole: secretsmanager:GetSecretValue on *: a resource is named in full',
     },
     {
-      what: 'a secret prefix for another action',
+      what: 'all secrets of a prefix',
+      spoil: (all) => set(policy(all, 'GateRole', 1), { Resource: `${secretArns}portcullis/*` }),
+      says: `GateRole: secretsmanager:GetSecretValue on ${secretArns}portcullis/*: a resource is named in full`,
+    },
+    {
+      what: 'a secret for another action',
       spoil: (all) => set(policy(all, 'GateRole', 1), { Action: 'secretsmanager:PutSecretValue' }),
       says: 'GateRole: secretsmanager:PutSecretValue on',
     },
@@ -323,6 +330,16 @@ export function openThing(): Thing {
     expect(on('sqs').sort()).toEqual([...new Set([...queues, source(name) ?? []].flat())].sort());
   });
 
+  test.each([
+    { name: 'schedule', secrets: ['portcullis/slack'] },
+    { name: 'scan', secrets: ['portcullis/hss', 'portcullis/slack'] },
+    { name: 'deliver', secrets: ['portcullis/slack'] },
+    { name: 'gate', secrets: ['portcullis/hss'] },
+  ])('of $name are for the secrets $secrets, as the config that ships names them', ({ name, secrets }) => {
+    const on = granted(name).flatMap(({ action, on }) => (action === 'secretsmanager:GetSecretValue' ? [on] : []));
+    expect(on).toEqual(secrets.map((secret) => `${secretArns}${secret}-??????`));
+  });
+
   test.each(['scan', 'deliver'])('of %s let Lambda take its messages', (name) => {
     const taken = granted(name).filter(({ action, on }) => on === source(name) && eventSource.includes(action));
     expect(taken.map(({ action }) => action)).toEqual(eventSource);
@@ -399,6 +416,17 @@ describe('what is watched', () => {
     }
   });
 
+  test('an answer of the gate that is no verdict is an alarm', () => {
+    expect(plain(prod.GateFailedAlarm?.Properties)).toMatchObject({
+      Namespace: 'Portcullis',
+      MetricName: 'GateFailed',
+      Statistic: 'Sum',
+      ComparisonOperator: 'GreaterThanThreshold',
+      Threshold: 0,
+      TreatMissingData: 'notBreaching',
+    });
+  });
+
   test('alarms and dashboard look at the metrics of their own stage, and stages do not share them', () => {
     const services = stages().map((resources) => {
       const named = ofType(resources, 'AWS::Lambda::Function').map(
@@ -423,7 +451,7 @@ describe('what is watched', () => {
       ...shown(dev).flatMap(({ namespace, metric }) => (namespace === 'Portcullis' ? [metric] : [])),
     ]);
     const source = sources(['functions', 'lib']);
-    expect(names.size).toBe(16);
+    expect(names.size).toBe(23);
     expect([...names].filter((name) => !new RegExp(`\\b${name}\\b`).test(source))).toEqual([]);
   });
 

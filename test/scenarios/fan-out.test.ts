@@ -8,6 +8,7 @@ import { retryMessages } from '../../functions/messages.ts';
 import type { RunMetrics } from '../../functions/metrics.ts';
 import { scanSource, takeSource } from '../../functions/scan.ts';
 import { schedule } from '../../functions/schedule.ts';
+import { defaultTimeouts } from '../../lib/notifiers/attempts.ts';
 import type { SimulatedCluster } from '../../lib/simulator/clusters.ts';
 import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
 import { type Receiver, startReceiver } from '../../lib/simulator/receivers.ts';
@@ -392,13 +393,13 @@ test('the schedule asks once for a time, however often it is invoked', async () 
   expect((await drain()).bodies).toHaveLength(3);
 });
 
-test('what a receiver did not take is tried again within minutes', async () => {
+test('what a receiver did not take is tried again within minutes, once each time', async () => {
   await start(1, () => 1, 1);
-  for (let i = 0; i < 8; i++) chat.script.push({ status: 503 });
+  for (let i = 0; i < 6; i++) chat.script.push({ status: 503 });
   await tick();
   await drain();
   const taken = () => chat.received.filter(({ status }) => status === 200).length;
-  expect(taken()).toBe(0);
+  expect([chat.received.length, taken()]).toEqual([4, 0]);
   const attempts: number[] = [];
   for (let minute = 0; minute < 60; minute++) {
     const record = await queues.receive(queues.retriesUrl);
@@ -409,13 +410,50 @@ test('what a receiver did not take is tried again within minutes', async () => {
     }
     vi.setSystemTime(Date.now() + minuteMs);
   }
-  expect(taken()).toBe(1);
-  // The first 2 minutes after, the second 4 after that; then there is nothing more to do.
-  expect(attempts).toHaveLength(2);
+  expect([chat.received.length, taken()]).toEqual([7, 1]);
+  // The first 2 minutes after, then 4 and 8 after that; then there is nothing more to do.
+  expect(attempts).toHaveLength(3);
   const ids = new Set(chat.received.map(({ headers }) => headers['webhook-id']));
   expect(ids.size).toBe(1);
   expect(calls('report')).toBe(1);
 });
+
+test('a receiver that does not answer holds up no retry of another one, and hears all when it answers', async () => {
+  await using other = await startReceiver();
+  await start(4, () => 1, 4);
+  await addReceiver(`${other.url}/in`);
+  for (const { script } of [chat, other]) script.push(...Array(16).fill({ status: 503 }));
+  await tick();
+  await drain();
+  const retry = async () => {
+    for (;;) {
+      const record = await queues.receive(queues.retriesUrl);
+      if (record === undefined) return;
+      await deliverAgain(record.body, invocation(5 * minuteMs), instance, queues.open(queues.retriesUrl), metrics);
+      await queues.delete(queues.retriesUrl, record);
+      vi.setSystemTime(Date.now() + 1_000);
+    }
+  };
+  const before = [chat, other].map(({ received }) => received.length);
+  const since = () => [chat, other].map(({ received }, i) => received.length - (before[i] ?? 0));
+  const owed = new Set(other.received.map(({ headers }) => headers['webhook-id']));
+  for (const { script } of [chat, other]) script.length = 0;
+  other.script.push('hang');
+
+  vi.setSystemTime(Date.now() + 3 * minuteMs);
+  const beganMs = performance.now();
+  await retry();
+  expect(performance.now() - beganMs).toBeLessThan(defaultTimeouts.totalMs + 5_000);
+  // Nor is one that was left alone said to have failed in as many runs.
+  expect(since()).toEqual([4, 1]);
+
+  vi.setSystemTime(Date.now() + 5 * minuteMs);
+  await retry();
+  const heard = other.received.filter(({ status }) => status === 200).map(({ headers }) => headers['webhook-id']);
+  expect(heard).toHaveLength(4);
+  expect(new Set(heard)).toEqual(owed);
+  expect(since()).toEqual([4, 5]);
+}, 60_000);
 
 test('a run that went well is told to a watchdog, and no other', async () => {
   const watchdog = await startReceiver();

@@ -7,6 +7,7 @@ import { withDeadline } from '../../functions/deadline.ts';
 import { answerGate } from '../../functions/gate.ts';
 import { parseGateEvent } from '../../functions/gate-event.ts';
 import type { Instance } from '../../functions/instance.ts';
+import type { RunMetrics } from '../../functions/metrics.ts';
 import { runScan, ScanError } from '../../functions/scan.ts';
 import type { GateRequest } from '../../lib/app/gate.ts';
 import type { ScanSummary } from '../../lib/app/scan.ts';
@@ -35,6 +36,19 @@ function instanceOf(app: Partial<App> | Error): Instance & { readonly lines: str
     log: (level, msg, fields) => lines.push(JSON.stringify({ level, msg, ...fields })),
     begin() {},
     discard() {},
+  };
+}
+
+function countingMetrics(): RunMetrics & { readonly published: ReadonlyMap<string, number> } {
+  const added = new Map<string, number>();
+  const published = new Map<string, number>();
+  return {
+    published,
+    add: (name, value) => added.set(name, value),
+    addOf() {},
+    publish() {
+      for (const [name, value] of added) published.set(name, value);
+    },
   };
 }
 
@@ -211,6 +225,40 @@ describe('the gate fails closed', () => {
       error: { kind: status === 400 ? 'invalid-input' : 'internal-error' },
     });
     expect(instance.lines).toHaveLength(1);
+  });
+
+  const hssCalls = () => ({ calls: 2, throttled: 1 });
+  const verdict = { GateLetThrough: 0, GateStored: 0, HssCalls: 2, HssThrottled: 1 };
+  const reason = { kind: 'source-unreachable', message: 'HSS' } as const;
+  const unknown = { ...passed, verdict: 'undetermined' } as const;
+
+  test.each<{ why: string; app: Partial<App> | Error; counts: Readonly<Record<string, number>> }>([
+    { why: 'a pass', app: { gate: async () => passed }, counts: { GateVerdictPass: 1, ...verdict } },
+    {
+      why: 'a fail by what was found before',
+      app: { gate: async () => ({ ...passed, verdict: 'fail', stored: { atMs: 1, reason } }) },
+      counts: { GateVerdictFail: 1, ...verdict, GateStored: 1 },
+    },
+    { why: 'no verdict', app: { gate: async () => unknown }, counts: { GateVerdictUndetermined: 1, ...verdict } },
+    {
+      why: 'no verdict that is let through',
+      app: { gate: async () => ({ ...unknown, isLetThrough: true }) },
+      counts: { GateVerdictUndetermined: 1, ...verdict, GateLetThrough: 1 },
+    },
+    { why: 'wrong input', app: new InputError('invalid config'), counts: { GateInvalid: 1 } },
+    { why: 'an error', app: { gate: () => Promise.reject(new TypeError()) }, counts: { GateFailed: 1 } },
+  ])('$why is counted as $counts', async ({ app, counts }) => {
+    const metrics = countingMetrics();
+    const instance = instanceOf(app instanceof Error ? app : { ...app, hssCalls });
+    await answerGate({ cluster: 'c' }, invocation, instance, Promise.resolve(metrics));
+    expect(Object.fromEntries(metrics.published)).toEqual(counts);
+  });
+
+  test('an answer that cannot be counted is as good', async () => {
+    const instance = instanceOf({ gate: async () => passed, hssCalls });
+    const answer = await answerGate({ cluster: 'c' }, invocation, instance, Promise.reject(new Error('no metrics')));
+    expect(answer.statusCode).toBe(200);
+    expect(instance.lines.join()).toContain('answer not counted');
   });
 
   test('a result that Lambda would not answer with is no verdict, and the answer says what is too large', async () => {

@@ -1,10 +1,10 @@
 import { ofType, plain, type Resources, type Statement, statementsOf } from './template.ts';
 
-/** What AWS cannot do without a `*`: the end of the ARN of a secret is made by it, at random. */
-function isSecretPrefix({ actions }: Statement, resource: string): boolean {
+/** What AWS cannot do without a wildcard: the end of the ARN of a secret is made by it, at random. */
+function isSecret({ actions }: Statement, resource: string): boolean {
   return (
     actions.join() === 'secretsmanager:GetSecretValue' &&
-    /^arn:Partition:secretsmanager:Region:AccountId:secret:[\w/+=.@-]+\*$/.test(resource)
+    /^arn:Partition:secretsmanager:Region:AccountId:secret:[\w/+=.@-]+-\?{6}$/.test(resource)
   );
 }
 
@@ -41,7 +41,7 @@ export function templateProblems(resources: Resources): string[] {
     check(!principal?.includes('*'), `${where}: allows anybody ${actions}`);
     for (const resource of on) {
       check(
-        !resource.includes('*') || isSecretPrefix(statement, resource) || isObjectPrefix(statement, resource),
+        !/[*?]/.test(resource) || isSecret(statement, resource) || isObjectPrefix(statement, resource),
         `${where}: ${actions} on ${resource}: a resource is named in full`,
       );
     }

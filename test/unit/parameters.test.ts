@@ -17,7 +17,6 @@ test.each([
   ['rate=rate(0 hours)', /is not rate/],
   ['timeZone=Berlin', /"Berlin" is not a time zone/],
   ['protectState=yes', /is not true or false/],
-  ['secretsPrefix=', /how the names of secrets begin/],
   ['secretsPrefix=*', /how the names of secrets begin/],
   ['logSampleRate=5', /a number from 0 to 1/],
   ['logRetentionInDays=31', /one of 1, 3, 5/],
@@ -34,7 +33,7 @@ test.each([
   ['rate=cron(0 6 ? * MON-FRI *)', 'timeZone=Europe/Berlin'],
   ['rate=rate(1 day)', 'noScanAlarmHours=30'],
   ['alarmTopicArn=arn:aws:sns:eu-west-1:123456789012:alarms', 'logSampleRate=0.05', 'pages=true'],
-  ['policyBucket=acme-policies', 'policyPrefix=', 'logLevel=DEBUG'],
+  ['policyBucket=acme-policies', 'policyPrefix=', 'secretsPrefix=', 'logLevel=DEBUG'],
 ])('%s %s is taken', (...given) => {
   expect(() => checkParameters(given, params.default)).not.toThrow();
 });

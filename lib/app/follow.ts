@@ -45,6 +45,12 @@ export interface Followed {
   readonly state: ClusterState;
 }
 
+interface Found {
+  readonly evaluation: Evaluation;
+  /** Nothing but its age is new of the report. */
+  readonly isOnlyOlder?: true;
+}
+
 /** How often a run starts over, when another one writes the same cluster. */
 const mostTries = 10;
 
@@ -63,20 +69,20 @@ export async function follow(
   signal?: AbortSignal,
 ): Promise<Followed> {
   let evaluation: Evaluation | undefined;
-  const look = async (head: Head | undefined, alerts: readonly Alert[]) => {
+  const look = async (head: Head | undefined, alerts: readonly Alert[]): Promise<Found | undefined> => {
     if (head !== undefined && isUnchanged(head, row, judge.policy)) {
       if (judge.nowMs < head.reviewAtMs) return undefined;
-      const stale = staleness(row, judge);
+      const stale = hasTurned(head, judge) ? undefined : staleness(row, head, judge);
       // An old report does not get fresher by being fetched.
-      if (stale !== undefined) return stale;
+      if (stale !== undefined) return { evaluation: stale, isOnlyOlder: true };
     }
     const options = { maxReportAgeMs: anyAge, track: true, known: knownOf(alerts) };
     if (evaluation === undefined) {
-      const found = await judgeCluster(source, row, { ...judge, options }, signal);
-      await edges.keep?.(row, found);
-      evaluation = retime(found, judge.policy, judge.nowMs, {}) ?? found;
+      const judged = await judgeCluster(source, row, { ...judge, options }, signal);
+      await edges.keep?.(row, judged);
+      evaluation = retime(judged, judge.policy, judge.nowMs, {}) ?? judged;
     }
-    return evaluation;
+    return { evaluation };
   };
   return update(clusterGroup(source.name, row.clusterId), row, look, judge, edges);
 }
@@ -92,13 +98,13 @@ export function followEvaluation(
   judge: Pick<Judge, 'nowMs' | 'policy'>,
   edges: FollowEdges,
 ): Promise<Followed> {
-  return update(group, row, async () => evaluation, judge, edges);
+  return update(group, row, async () => evaluation && { evaluation }, judge, edges);
 }
 
 async function update(
   group: string,
   row: Followed['row'],
-  look: (head: Head | undefined, alerts: readonly Alert[]) => Promise<Evaluation | undefined>,
+  look: (head: Head | undefined, alerts: readonly Alert[]) => Promise<Found | undefined>,
   { nowMs, policy }: Pick<Judge, 'nowMs' | 'policy'>,
   { store, options }: FollowEdges,
 ): Promise<Followed> {
@@ -109,10 +115,11 @@ async function update(
     );
     const known = state.head?.value;
     const head = known && isAhead(known, nowMs) ? { ...known, ...noTime, reportId: '' } : known;
-    const evaluation = await look(head, before);
-    if (evaluation === undefined) {
+    const found = await look(head, before);
+    if (found === undefined) {
       return { group, row, verdict: head?.verdict ?? 'undetermined', alerts: before, head, state };
     }
+    const { evaluation } = found;
     // By a time that is wrong nothing is newer, and it is not what later reports are measured against.
     const isWrong = isAhead(evaluation.report, nowMs);
     const judged = isWrong ? withTime(evaluation, head?.scannedAtMs ?? 0) : evaluation;
@@ -133,7 +140,7 @@ async function update(
       policyDigest: head.policyDigest,
       images: isNewer ? head.images : head.imagesBefore,
     };
-    const alerts = advance(before, judged, doubt, nowMs, { ...options, last });
+    const alerts = advance(before, judged, doubt, nowMs, { ...options, last, isOnlyOlder: found.isOnlyOlder === true });
     const next = nextHead(head, row, isWrong ? unseen(evaluation) : evaluation, coverage, isNewer, nowMs, policy);
     if (!(await save(store, group, state, alerts, next, options, nowMs))) continue;
     return { group, row, evaluation, verdict: evaluation.verdict, alerts, head: next, state };
@@ -174,7 +181,14 @@ function isUnchanged(head: Head, row: ClusterRow, policy: Policy): boolean {
   return head.reportId === row.reportId && head.listedAtMs === row.scannedAtMs && head.policyDigest === policy.digest;
 }
 
-function staleness(row: ClusterRow, judge: Judge): Evaluation | undefined {
+/** Whether a waiver has ended or begun since: what it covers is not known without the report. */
+function hasTurned({ reviewAtMs }: Head, { policy, nowMs }: Judge): boolean {
+  const isSince = (ms = 0) => ms >= reviewAtMs && ms <= nowMs;
+  return policy.waivers.some(({ granted, expires }) => isSince(granted) || isSince(expires));
+}
+
+/** What the report proves it proves still, however old it is. */
+function staleness(row: ClusterRow, { verdict }: Head, judge: Judge): Evaluation | undefined {
   const reason = stalenessOf(judge.nowMs - (row.scannedAtMs ?? 0), judge.policy.maxReportAgeMs);
   if (reason === undefined) return undefined;
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
@@ -182,7 +196,8 @@ function staleness(row: ClusterRow, judge: Judge): Evaluation | undefined {
     ...(row.reportId !== undefined && { reportId: row.reportId }),
     ...(row.scannedAtMs !== undefined && { listedAtMs: row.scannedAtMs }),
   };
-  return undetermined(cluster, [reason], judge, known);
+  const evaluation = undetermined(cluster, [reason], judge, known);
+  return verdict === 'fail' ? { ...evaluation, verdict } : evaluation;
 }
 
 function nextHead(

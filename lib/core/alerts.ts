@@ -81,6 +81,8 @@ export interface AlertOptions {
   readonly reopenWithinMs: number;
   /** Nothing is asked for any more: what ends is not resolved. */
   readonly isDropped?: boolean;
+  /** Nothing but its age is new of the report: what fires by it does so still. */
+  readonly isOnlyOlder?: boolean;
   /** What the report before this one was judged by, and the image versions that it named, as far as that is known. */
   readonly last?: { readonly policyDigest: string; readonly images: readonly number[] | undefined } | undefined;
 }
@@ -129,7 +131,8 @@ export function advance(
   }
   for (const alert of before) {
     if (after.has(alert.fingerprint) || alert.rule === '') continue;
-    after.set(alert.fingerprint, alert.state === 'over' ? alert : unseen(alert, evaluation, doubt, nowMs));
+    const stays = alert.state === 'over' || options.isOnlyOlder === true;
+    after.set(alert.fingerprint, stays ? alert : unseen(alert, evaluation, doubt, nowMs));
   }
 
   const reasons = [...evaluation.reasons, ...(doubt === undefined ? [] : [doubt])];

@@ -175,6 +175,34 @@ describe('nothing is called fixed', () => {
     expect(world.calls).toEqual(['list']);
   });
 
+  test('and a report that was known before it grew old is judged as one that was not', async () => {
+    const policy = `rules:
+  - {id: r, on: vulnerabilities, max: 0}
+  - {id: q, on: vulnerabilities, where: 'vulnerability == "CVE-9"', max: 0}
+waivers:
+  - {id: W-1, rule: q, reason: later, owner: o, expires: 2026-01-09}
+`;
+    const report = { findings: { vulnerabilities: vuls(1, 9) }, scannedAtMs: startMs };
+    const known = scripted({ policy });
+    known.clusters.set('prod', report);
+    await known.run(startMs);
+    expect(known.heard()).toEqual(['digest first chat: prod standing r 2']);
+    const at = (days: number) => startMs + days * dayMs;
+    known.calls.length = 0;
+    const verdicts = [];
+    for (const days of [2, 3]) verdicts.push((await known.run(at(days))).verdicts);
+    // It is too old, and what it proves it proves still.
+    expect(verdicts).toEqual(Array(2).fill({ pass: 0, fail: 1, undetermined: 0 }));
+    expect(known.heard()).toEqual(['chat: prod new report-stale', 'digest reminder chat: prod reminder r 2']);
+    expect(known.calls).toEqual(['list', 'list']);
+    // A waiver that ends meanwhile is told.
+    expect((await known.run(at(5))).verdicts).toEqual({ pass: 0, fail: 1, undetermined: 0 });
+    expect(known.heard()).toEqual(['chat: prod waiver-expired q 1', 'chat: prod reminder report-stale']);
+    const fresh = scripted({ policy });
+    fresh.clusters.set('prod', report);
+    expect((await fresh.run(at(5))).verdicts).toEqual({ pass: 0, fail: 1, undetermined: 0 });
+  });
+
   test.each([
     { why: 'a report from the future', stored: false },
     { why: 'one that an earlier version took for true', stored: true },

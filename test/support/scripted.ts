@@ -217,7 +217,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
         const { hosts = 2, scannedAtMs } = cluster;
         return {
           facts: { ...facts, clusterId: `id-${name}`, clusterName: name, hosts, scannedAtMs },
-          digest: '',
+          digest: 'sha256:scripted',
           byteLength: 0,
         };
       },

@@ -225,6 +225,7 @@ export function strangerTo(
   { cluster, report }: Baseline,
   evaluated: { readonly clusterId: string; readonly clusterName: string; readonly scannedAtMs: number | undefined },
 ): string | undefined {
+  if (cluster.id === '' && cluster.name === '') return 'it does not say of which cluster it is';
   const isSame =
     cluster.id !== '' && evaluated.clusterId !== ''
       ? cluster.id === evaluated.clusterId

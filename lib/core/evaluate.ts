@@ -391,8 +391,13 @@ const noReport: Reason = { kind: 'report-missing', message: 'there is no report'
 function nowhere(facts: ReportFacts): readonly Reason[] {
   const { hosts, pods, containers } = facts;
   const isEmpty = Object.values(counts(facts)).every(({ listed }) => listed === 0);
-  if (hosts !== 0 || pods !== 0 || containers !== 0 || !isEmpty) return [];
-  return [{ kind: 'coverage-dropped', message: 'the report says that it looked at no host, no pod and no container' }];
+  // One that does not say is no better.
+  if (hosts || pods || containers || !isEmpty) return [];
+  const says =
+    hosts === 0 && pods === 0 && containers === 0
+      ? 'says that it looked at no host, no pod and no container'
+      : 'does not say that it looked at any host, pod or container, and lists nothing';
+  return [{ kind: 'coverage-dropped', message: `the report ${says}` }];
 }
 
 const noFacts: Reconciled = { evidence: 0 };

@@ -17,10 +17,10 @@ export const identity: Readonly<Record<FindingKind, readonly string[]>> = {
   cluster: [],
 };
 
-/** Those of them without which nobody can say that it is the same one. */
+/** What it takes to say that it is the same one, and no worse. */
 const naming: Readonly<Record<FindingKind, readonly string[]>> = {
   vulnerabilities: ['image', 'vulnerability', 'package'],
-  baseline_checks: ['check'],
+  baseline_checks: ['check', 'rules_failed'],
   baseline_items: ['check', 'item'],
   privileged_containers: ['container', 'pod'],
   ports: ['port'],

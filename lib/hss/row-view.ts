@@ -102,18 +102,16 @@ export class Row {
     return memo.text;
   }
 
-  /** A text that names something: a string or a number. Anything else, and the empty string, names nothing. */
+  /** A text that names something. What is no text, such as a number, and the empty one name nothing. */
   name(slot: number): string | undefined {
     const begin = this.begin(slot);
-    if (begin < 0) return undefined;
-    const c = this.#bytes[begin] as number;
-    const isName = c === 0x22 || c === 0x2d || (c >= 0x30 && c <= 0x39);
-    return isName ? this.text(slot) || undefined : undefined;
+    return begin >= 0 && this.#bytes[begin] === 0x22 ? this.text(slot) || undefined : undefined;
   }
 
-  /** A whole number, given as one or as a string of one; undefined otherwise. */
+  /** A whole number of 0 or more, given as one or as a string of one; undefined otherwise: a negative one counts nothing. */
   int(slot: number): number | undefined {
-    return wholeNumber(this.text(slot));
+    const value = wholeNumber(this.text(slot));
+    return value !== undefined && value >= 0 ? value : undefined;
   }
 }
 

@@ -199,6 +199,11 @@ describe('against a baseline', () => {
     const older = { ...were, rules: were.rules.map(({ failed: _, ...rule }) => rule) };
     expect(since(older, checks, failing(4, 40)).verdict).toBe('pass');
     expect(since(older, checks, failing(4, 50)).verdict).toBe('fail');
+    // One that does not say how many may fail more.
+    expect(since(were, checks, failing(undefined as never, 40))).toMatchObject({
+      verdict: 'fail',
+      rules: [{ since: { new: 1 } }],
+    });
     // As it is written and read.
     const read = parseBaseline(renderBaseline(were), 'b.json');
     expect(since(read, checks, failing(4, 40)).verdict).toBe('fail');
@@ -284,6 +289,23 @@ describe('against a baseline', () => {
     });
     expect(evaluation.verdict).not.toBe('pass');
     expect(evaluation.rules[0]?.since?.fixed).toBe(0);
+  });
+
+  test('one that does not say of which cluster it is fits none', () => {
+    const nameless = { clusterId: undefined, clusterName: undefined };
+    const evaluation = evaluate(policy, {
+      findings: vuls(1),
+      facts: nameless,
+      subject: { reportId: 'r-1', digest },
+      options: { track: 'baseline' },
+    });
+    const one = baselineOf(evaluation, policyOf(policy).rules) as Baseline;
+    expect(since(one, policy, vuls(1), nameless)).toMatchObject({
+      verdict: 'fail',
+      notes: [
+        { message: 'the baseline cannot be compared, so all findings count: it does not say of which cluster it is' },
+      ],
+    });
   });
 
   test('nothing is called fixed once the report has grown too old', () => {

@@ -289,7 +289,7 @@ describe('counts', () => {
     });
   });
 
-  test('of baselines are compared with the larger of rows, failed rules and items', () => {
+  test('of baselines may be of rows, failed rules or items, and are one of these', () => {
     const policy = 'rules:\n  - {id: r, on: baseline_checks, max: 5}\n';
     const given = (lists: object) => ({
       findings: { baseline_checks: [{}] },
@@ -298,6 +298,9 @@ describe('counts', () => {
     expect(evaluate(policy, given({})).verdict).toBe('undetermined');
     expect(evaluate(policy, given({ failed: 4 })).verdict).toBe('pass');
     expect(evaluate(policy, given({ items: 4 })).verdict).toBe('pass');
+    // A row that is missing is not made good by one that failed much.
+    expect(evaluate(policy, given({ items: 35, failed: 35 })).verdict).toBe('undetermined');
+    expect(evaluate(policy, given({ reported: 1, items: 35, failed: 35 })).verdict).toBe('pass');
   });
 
   test('of a baseline without rows prove one', () => {
@@ -572,7 +575,9 @@ describe('findings that are kept', () => {
 test.each([
   { looked: { hosts: 0, pods: 0, containers: 0 }, verdict: 'undetermined' },
   { looked: { hosts: 0, pods: 0, containers: 1 }, verdict: 'pass' },
-  { looked: { hosts: 0, pods: 0, containers: undefined }, verdict: 'pass' },
+  { looked: { hosts: undefined, pods: 1, containers: undefined }, verdict: 'pass' },
+  { looked: { hosts: 0, pods: 0, containers: undefined }, verdict: 'undetermined' },
+  { looked: { hosts: undefined, pods: undefined, containers: undefined }, verdict: 'undetermined' },
 ])('a report that looked at $looked and found nothing is $verdict', ({ looked, verdict }) => {
   const policy = 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n';
   const evaluation = evaluate(policy, { facts: looked });

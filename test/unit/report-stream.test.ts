@@ -45,8 +45,9 @@ function findingOf(kind: ListName | 'baseline_items', row: unknown, outer: Findi
     const scalar = text ?? (isMissing ? undefined : String(value));
     if (type === 'severity') return [field, findingSeverity(scalar)];
     if (type === 'text') return [field, scalar ?? ''];
-    if (type === 'string') return [field, typeof value === 'boolean' || scalar === '' ? undefined : scalar];
-    return [field, type === 'time' ? wholeNumber(scalar) || undefined : wholeNumber(scalar)];
+    if (type === 'string') return [field, text === '' ? undefined : text];
+    const number = wholeNumber(scalar) ?? -1;
+    return [field, number < 0 || (type === 'time' && number === 0) ? undefined : number];
   });
   return Object.fromEntries(entries);
 }

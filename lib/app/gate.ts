@@ -159,6 +159,8 @@ async function list(
 
 interface Found extends Omit<Listed, 'listing'> {
   readonly row: ClusterRow;
+  /** As in the listing. */
+  readonly namelessAtMs: number;
 }
 
 /** An id is exact; a name may be that of several clusters. */
@@ -170,7 +172,8 @@ function search(cluster: string, listed: readonly Listed[]): { found: readonly F
     names.push(...clusters.filter((row) => isWanted(row, source)).map((row) => row.clusterName));
     const byId = clusters.filter((row) => row.clusterId === cluster);
     const rows = byId.length > 0 ? byId : clusters.filter((row) => row.clusterName === cluster);
-    found.push(...rows.map((row) => ({ source, row, failure })));
+    const { namelessAtMs = 0 } = listing ?? {};
+    found.push(...rows.map((row) => ({ source, row, failure, namelessAtMs })));
   }
   return { found, names: names.sort() };
 }
@@ -214,7 +217,8 @@ function optionsOf(
 }
 
 /** By the newest report, read once for all who ask the same of it. */
-async function live({ source, row }: Found, judging: Judging): Promise<Evaluation> {
+async function live(found: Found, judging: Judging): Promise<Evaluation> {
+  const { source, row } = found;
   const { policy, nowMs, request, edges, signal } = judging;
   const previous = await previousOf(source, row, judging);
   const options = optionsOf(request, previous);
@@ -226,15 +230,15 @@ async function live({ source, row }: Found, judging: Judging): Promise<Evaluatio
     const made = await judgeNow();
     return kept(made, row, signal?.aborted ? 0 : edges.freshMs, options.track === 'baseline');
   };
-  let found: Evaluation;
+  let shared: Evaluation;
   try {
-    ({ value: found } = await edges.shared.once(key, work, signal));
+    ({ value: shared } = await edges.shared.once(key, work, signal));
   } catch (error) {
     const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
     return nothing(cluster, [undeterminedBy(error, source.name, signal).reason], judging);
   }
-  const answered = retime(found, policy, nowMs, request) ?? retimed(await judgeNow(), judging);
-  return remember(await covered(answered, { source, row }, judging), previous, { source, row }, judging);
+  const answered = retime(shared, policy, nowMs, request) ?? retimed(await judgeNow(), judging);
+  return remember(await covered(answered, found, judging), previous, { source, row }, judging);
 }
 
 function retimed(evaluation: Evaluation, { policy, nowMs, request }: Judging): Evaluation {
@@ -242,14 +246,15 @@ function retimed(evaluation: Evaluation, { policy, nowMs, request }: Judging): E
 }
 
 /** By what was worked out before HSS could not be asked any more. */
-async function stored({ source, row }: Found, reason: Reason, judging: Judging): Promise<Evaluation> {
+async function stored(found: Found, reason: Reason, judging: Judging): Promise<Evaluation> {
+  const { source, row } = found;
   const { policy, nowMs, request, edges } = judging;
   const previous = await previousOf(source, row, judging);
   const known = await edges.shared.recall<Evaluation>(
     evaluationKey(source.name, row, policy, nowMs, optionsOf(request, previous)),
   );
   const retold = known && retime(known.value, policy, nowMs, request);
-  const answered = retold && (await covered(retold, { source, row }, judging));
+  const answered = retold && (await covered(retold, found, judging));
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
   // Of an old report nobody knows whether there is a newer one.
   const isUsable = answered?.reasons.every(({ kind }) => kind !== 'report-stale');
@@ -275,14 +280,12 @@ async function previousOf(source: WatchedSource, row: ClusterRow, judging: Judgi
 /** By a report that is not the newest, or looked much less far than the one before it, nothing passes, and nothing is fixed. */
 async function covered(
   evaluation: Evaluation,
-  { source, row }: Pick<Found, 'source' | 'row'>,
+  found: Found,
   { nowMs, request, edges: { store, coverage } }: Judging,
 ): Promise<Evaluation> {
-  const { newerAtMs } = row;
-  if (newerAtMs !== undefined && (evaluation.report.scannedAtMs ?? 0) < newerAtMs) {
-    const message = `HSS has listed a newer report of the cluster, of ${isoTime(newerAtMs)}, which it does not list now`;
-    return doubtedFor({ kind: 'report-stale', message }, evaluation, request.strict === true);
-  }
+  const { source, row } = found;
+  const newer = newerProblem(found, evaluation.report.scannedAtMs ?? 0);
+  if (newer !== undefined) return doubtedFor(newer, evaluation, request.strict === true);
   if ('unusable' in store) {
     if (store.isForgetful === true) return evaluation;
     return { ...evaluation, notes: [coverageUnknown(store.unusable), ...evaluation.notes] };
@@ -291,6 +294,20 @@ async function covered(
   if (doubt === undefined) return evaluation;
   if ('note' in doubt) return { ...evaluation, notes: [doubt.note, ...evaluation.notes] };
   return doubtedFor(doubt.reason, evaluation, request.strict === true);
+}
+
+/** Why a report of that time is not the newest, or may not be. */
+function newerProblem(
+  { source, row: { newerAtMs = 0 }, namelessAtMs }: Found,
+  scannedAtMs: number,
+): Reason | undefined {
+  if (newerAtMs > scannedAtMs) {
+    const message = `HSS has listed a newer report of the cluster, of ${isoTime(newerAtMs)}, which it does not list now`;
+    return { kind: 'report-stale', message };
+  }
+  if (namelessAtMs <= scannedAtMs) return undefined;
+  const message = `source ${source.name}: the list of reports has a newer row that names no cluster: it may be this one`;
+  return { kind: 'report-unreadable', message };
 }
 
 /** Only a pass is kept by itself, and all else only when that is asked for: debt is accepted by an act, and never unseen. */

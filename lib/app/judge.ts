@@ -31,7 +31,7 @@ export async function judgeCluster(
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
   if (row.reportId === undefined || row.scannedAtMs === undefined) {
     if (row.vagueAtMs !== undefined) {
-      const message = `cluster ${row.clusterName}: the row of the list of reports that may be the newest says not which report it is of, or not when`;
+      const message = `cluster ${row.clusterName}: the list of reports does not tell which report is the newest, or when that was made`;
       return undetermined(cluster, [{ kind: 'report-unreadable', message }], judge);
     }
     const message = `cluster ${row.clusterName} was never checked: HSS lists it without a report`;

@@ -19,18 +19,22 @@ export async function newestListing(
   return before === undefined ? now : withNewer(now, before.value, nowMs);
 }
 
-/** What was listed once is not undone by a list that shows an older report. A time that has not come yet proves nothing. */
+/** What was listed once is not undone by a list that shows an older report, or none. A time that has not come yet proves nothing. */
 function withNewer(now: ClusterListing, before: ClusterListing, nowMs: number): ClusterListing {
-  const newest = new Map(
-    before.clusters.map(({ clusterId, scannedAtMs = 0, newerAtMs = 0 }) => [
-      clusterId,
-      Math.max(scannedAtMs, newerAtMs),
-    ]),
-  );
+  const isUsable = (atMs: number) => atMs <= nowMs + clockSkewMs && atMs > nowMs - rememberedMs;
+  const newest = new Map(Object.entries(before.earlier ?? {}));
+  for (const { clusterId, scannedAtMs = 0, vagueAtMs = 0, newerAtMs = 0 } of before.clusters) {
+    const times = [scannedAtMs, vagueAtMs, newerAtMs].filter(isUsable);
+    newest.set(clusterId, Math.max(0, ...times));
+  }
   const clusters = now.clusters.map((row) => {
     const newerAtMs = newest.get(row.clusterId) ?? 0;
-    const isOutdone = newerAtMs > (row.scannedAtMs ?? 0) && newerAtMs <= nowMs + clockSkewMs;
-    return isOutdone ? { ...row, newerAtMs } : row;
+    newest.delete(row.clusterId);
+    return newerAtMs > (row.vagueAtMs ?? row.scannedAtMs ?? 0) ? { ...row, newerAtMs } : row;
   });
-  return { ...now, clusters };
+  const earlier = Object.fromEntries([...newest].filter(([, atMs]) => isUsable(atMs)));
+  return { ...now, clusters, ...(Object.keys(earlier).length > 0 && { earlier }) };
 }
+
+/** No policy takes a report that is older. */
+const rememberedMs = 400 * 86_400_000;

@@ -206,4 +206,8 @@ export interface ClusterListing {
   readonly clusters: readonly ClusterRow[];
   /** Rows that name no cluster at all; said aloud, since they may be any cluster. */
   readonly nameless: number;
+  /** Of those that name none, neither by id nor by name, the newest: when that may be; the largest number: at any time. */
+  readonly namelessAtMs?: number;
+  /** Clusters that are not in this list and were in one before: when their newest report was made, by id. */
+  readonly earlier?: Readonly<Record<string, number>>;
 }

@@ -14,11 +14,13 @@ export const anyAge = Number.MAX_SAFE_INTEGER;
 export function retime(
   kept: Evaluation,
   policy: Policy,
-  nowMs: number,
+  askedMs: number,
   options: { readonly maxReportAgeMs?: number | undefined; readonly strict?: boolean | undefined },
 ): Evaluation | undefined {
   const { report, evaluatedAtMs } = kept;
-  if (report.scannedAtMs === undefined || nowMs < evaluatedAtMs) return undefined;
+  if (report.scannedAtMs === undefined || askedMs < evaluatedAtMs - clockSkewMs) return undefined;
+  // Clocks differ, and whoever waits for an answer asked before it was made.
+  const nowMs = Math.max(askedMs, evaluatedAtMs);
   const has = (atMs: number) => atMs > evaluatedAtMs && atMs <= nowMs;
   const turned = policy.waivers.filter(
     ({ granted, expires }) => has(expires) || (granted !== undefined && has(granted)),

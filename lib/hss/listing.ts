@@ -43,7 +43,9 @@ interface Pass {
   /** By their own text, so that a row given twice counts once. */
   readonly rows: Map<string, ClusterRow>;
   readonly nameless: number;
-  /** Those of them that have the name of a cluster. */
+  /** Of those that have not even the name of a cluster the newest: when that may be. */
+  readonly namelessAtMs: number;
+  /** The others. */
   readonly named: readonly ClusterRow[];
   /** The largest total that was told. */
   readonly total: number;
@@ -63,11 +65,11 @@ export async function listAll(what: string, getPage: (offset: number) => Promise
   let found = '';
   let before = '';
   for (let times = 0; times < maxPasses; times++) {
-    const { rows, nameless, named, total, repeats } = await listOnce(what, getPage);
+    const { rows, nameless, namelessAtMs, named, total, repeats } = await listOnce(what, getPage);
     const seen = [...rows.keys()].sort().join('\n');
     const given = rows.size + nameless;
     if (given >= total && (!repeats || seen === before))
-      return { clusters: newestOfEach(rows.values(), named), nameless };
+      return { clusters: newestOfEach(rows.values(), named), nameless, ...(namelessAtMs > 0 && { namelessAtMs }) };
     found = given < total ? `${total} rows are told and ${given} are given` : 'the pages change while they are read';
     before = seen;
   }
@@ -81,6 +83,7 @@ async function listOnce(what: string, getPage: (offset: number) => Promise<Page>
   const rows = new Map<string, ClusterRow>();
   const pageOf = new Map<string, number>();
   let nameless = 0;
+  let namelessAtMs = 0;
   const named: ClusterRow[] = [];
   let total = 0;
   let repeats = false;
@@ -89,9 +92,10 @@ async function listOnce(what: string, getPage: (offset: number) => Promise<Page>
     const before = rows.size + nameless;
     for (const raw of list) {
       const row = parseRow(raw);
-      if (row === undefined || row.clusterId === '') {
+      if (row.clusterId === '') {
         nameless += 1;
-        if (row !== undefined) named.push(row);
+        if (row.clusterName === '') namelessAtMs = Math.max(namelessAtMs, timeOf(row));
+        else named.push(row);
         continue;
       }
       rows.set(JSON.stringify(raw), row);
@@ -103,16 +107,15 @@ async function listOnce(what: string, getPage: (offset: number) => Promise<Page>
     // More rows than told, on a full page: the total counts something else.
     const more = offset < told || (offset > told && list.length >= pageSize);
     // Nothing new: an empty page, or a server that does not look at the offset.
-    if (!more || rows.size + nameless === before) return { rows, nameless, named, total, repeats };
+    if (!more || rows.size + nameless === before) return { rows, nameless, namelessAtMs, named, total, repeats };
   }
   throw new UndeterminedError('source-unreachable', `${what}: no end after ${maxPages} pages`);
 }
 
-/** Undefined for a row that names no cluster; the id is empty where it has none. */
-function parseRow(raw: unknown): ClusterRow | undefined {
-  const { data: row } = z.safeParse(Row, raw);
-  const name = row?.cluster_name ?? row?.cluster_id;
-  if (row === undefined || name === undefined) return undefined;
+/** The id and the name are empty where it has none. */
+function parseRow(raw: unknown): ClusterRow {
+  const { data: row = {} } = z.safeParse(Row, raw);
+  const name = row.cluster_name ?? row.cluster_id ?? '';
   const { scan_time: time = 0, report_id: reportId } = row;
   const checked = reportId !== undefined && time > 0;
   // Of one that cannot be asked for it is known when it was, or not even that.
@@ -141,7 +144,9 @@ function said(row: z.infer<typeof Row>): Pick<ClusterRow, 'counts' | 'isAtRisk'>
   };
 }
 
+/** Of what is no row at all nobody knows when it would be. */
 function isSaid(raw: unknown): boolean {
+  if (typeof raw !== 'object' || raw === null) return true;
   const { scan_time: time } = raw as { readonly scan_time?: unknown };
   return time !== undefined && time !== null && time !== '' && Number(time) !== 0;
 }
@@ -151,12 +156,13 @@ function newestOfEach(rows: Iterable<ClusterRow>, named: readonly ClusterRow[]):
   const newest = new Map<string, ClusterRow>();
   for (const row of rows) {
     const known = newest.get(row.clusterId);
-    if (known === undefined || isNewer(row, known)) newest.set(row.clusterId, row);
+    if (known === undefined || timeOf(row) > timeOf(known)) newest.set(row.clusterId, row);
+    else if (timeOf(row) === timeOf(known) && row.reportId !== known.reportId) newest.set(row.clusterId, vague(known));
   }
   for (const one of named) {
     for (const [id, row] of newest) {
       if (row.clusterName !== one.clusterName || timeOf(one) <= timeOf(row)) continue;
-      newest.set(id, { ...row, reportId: undefined, scannedAtMs: undefined, vagueAtMs: timeOf(one) });
+      newest.set(id, vague(row, timeOf(one)));
     }
   }
   return [...newest.values()].sort(
@@ -168,10 +174,9 @@ function timeOf({ scannedAtMs = 0, vagueAtMs = scannedAtMs }: ClusterRow): numbe
   return vagueAtMs;
 }
 
-/** By the id where the times are the same, so that the answer does not depend on the order. */
-function isNewer(a: ClusterRow, b: ClusterRow): boolean {
-  if (timeOf(a) !== timeOf(b)) return timeOf(a) > timeOf(b);
-  return (a.reportId ?? '') > (b.reportId ?? '');
+/** Which report is the newest is not told: there may be one of that time, or there are two. */
+function vague({ counts: _, isAtRisk: __, ...row }: ClusterRow, vagueAtMs = timeOf(row)): ClusterRow {
+  return { ...row, reportId: undefined, scannedAtMs: undefined, vagueAtMs };
 }
 
 function compare(a: string, b: string): number {

@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/app/ports.ts';
 import { type App, compose, loadConfig } from '../../lib/compose.ts';
 import { parseImagePattern } from '../../lib/core/images.ts';
 import { renderJson } from '../../lib/core/render/json.ts';
-import { worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
+import { type SimulatedCluster, worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
 import { type Hss, startHss } from '../../lib/simulator/hss-server.ts';
 import type { WireReport, WireRow } from '../../lib/simulator/wire.ts';
 import { type Dynamo, startDynamo } from '../support/dynamo.ts';
@@ -251,10 +251,12 @@ describe('a report that looked much less far than the one that a scan followed',
       privileged_container_list: [...privileged_container_list, ...privileged_container_list].slice(0, 1),
       host_num: 500,
     }));
-    const app = await open({ freshMs: 0 });
+    const clock = leapingClock();
+    const app = await open({ freshMs: 0, clock });
     await app.gate({ cluster: 'prod-us' }, worldNowMs);
     world.hss.clusters = before;
     for (let i = 0; i < 3; i++) {
+      await clock.sleep(1000);
       expect(await app.gate({ cluster: 'prod-eu' }, worldNowMs)).toMatchObject({
         verdict: 'undetermined',
         reasons: [{ kind: 'report-stale', message: expect.stringContaining('HSS has listed a newer report') }],
@@ -263,15 +265,77 @@ describe('a report that looked much less far than the one that a scan followed',
       if (i === 1) await app.scan(worldNowMs);
     }
     rescan('prod-eu', worldNowMs - 500);
+    await clock.sleep(1000);
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+  });
+
+  test.each<[string, (newer: readonly SimulatedCluster[]) => readonly SimulatedCluster[]]>([
+    ['without the cluster', (newer) => newer.filter(({ name }) => name !== 'prod-eu')],
+    ['without any', () => []],
+    [
+      'that does not say which report it is',
+      (newer) =>
+        newer.map((one) => ({
+          ...one,
+          reports: one.reports.map((report) => ({ ...report, row: { report_id: null as never } })),
+        })),
+    ],
+  ])('nor where a list came between, %s', async (_, between) => {
+    const before = world.hss.clusters;
+    rescan('prod-eu', worldNowMs - 1000);
+    const newer = world.hss.clusters;
+    const clock = leapingClock();
+    const app = await open({ freshMs: 0, clock });
+    const verdict = async (clusters: readonly SimulatedCluster[]) => {
+      world.hss.clusters = clusters;
+      await clock.sleep(1000);
+      return (await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict;
+    };
+    expect(await verdict(newer)).toBe('pass');
+    for (const clusters of [between(newer), between(newer), before])
+      expect(await verdict(clusters)).toBe('undetermined');
+    expect(await verdict(newer)).toBe('pass');
+  });
+
+  test('nor where a newer row may be of the cluster, since it names none', async () => {
+    const clock = leapingClock();
+    const app = await open({ freshMs: 0, clock });
+    rescan('prod-us', worldNowMs - 1000);
+    const named = world.hss.clusters;
+    world.hss.clusters = named.map((cluster) => ({
+      ...cluster,
+      reports: cluster.reports.map((one, i) =>
+        cluster.name === 'prod-us' && i === cluster.reports.length - 1
+          ? { ...one, row: { cluster_id: null as never, cluster_name: null as never } }
+          : one,
+      ),
+    }));
+    expect(await app.gate({ cluster: 'prod-eu' }, worldNowMs)).toMatchObject({
+      verdict: 'undetermined',
+      reasons: [{ kind: 'report-unreadable', message: expect.stringContaining('a newer row that names no cluster') }],
+    });
+    // What is newer than that row is not of it.
+    rescan('prod-eu', worldNowMs - 500);
+    await clock.sleep(1000);
+    expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+  });
+
+  test('nor where two reports are of one time', async () => {
+    rescan('prod-eu', worldNowMs - 3 * hourMs);
+    expect(await (await open()).gate({ cluster: 'prod-eu' }, worldNowMs)).toMatchObject({
+      verdict: 'undetermined',
+      reasons: [{ message: expect.stringContaining('does not tell which report is the newest') }],
+    });
   });
 
   test('a report of the future that is listed no more is no newer one', async () => {
     const before = world.hss.clusters;
     rescan('prod-eu', worldNowMs + 48 * hourMs);
-    const app = await open({ freshMs: 0 });
+    const clock = leapingClock();
+    const app = await open({ freshMs: 0, clock });
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('undetermined');
     world.hss.clusters = before;
+    await clock.sleep(1000);
     expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
   });
 

@@ -1,6 +1,7 @@
 import { type Alert, type AlertOptions, advance } from '../core/alerts.ts';
 import { type CoverageOptions, compareCoverage } from '../core/coverage.ts';
-import { clockSkewMs, type KnownOfRule } from '../core/evaluate.ts';
+import { clockSkewMs } from '../core/duration.ts';
+import type { KnownOfRule } from '../core/evaluate.ts';
 import type { Evaluation } from '../core/evaluation.ts';
 import { groupNumber } from '../core/fingerprint.ts';
 import type { Policy } from '../core/policy/parse.ts';

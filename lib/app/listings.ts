@@ -1,4 +1,4 @@
-import { clockSkewMs } from '../core/evaluate.ts';
+import { clockSkewMs } from '../core/duration.ts';
 import type { ClusterListing } from '../core/report.ts';
 import type { Shared } from './shared.ts';
 import type { WatchedSource } from './watched.ts';

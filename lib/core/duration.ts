@@ -23,3 +23,6 @@ export function formatDuration(ms: number): string {
   }
   return parts.join(' ') || '0s';
 }
+
+/** Machines that keep time differ by less. */
+export const clockSkewMs = 15 * 60_000;

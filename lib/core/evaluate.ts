@@ -1,5 +1,5 @@
 import { type Baseline, type Comparable, comparable, keptInBaseline, strangerTo } from './baseline.ts';
-import { formatDuration } from './duration.ts';
+import { clockSkewMs, formatDuration } from './duration.ts';
 import {
   type Evaluation,
   type Looked,
@@ -452,9 +452,6 @@ function trackingOf(
 function baselineFacts({ report }: Baseline) {
   return { reportId: report.id, scannedAtMs: Date.parse(report.scanned_at), digest: report.digest };
 }
-
-/** Machines that keep time differ by less. */
-export const clockSkewMs = 15 * 60_000;
 
 function looked({ hosts, pods, containers }: ReportFacts): Looked {
   return { hosts, pods, containers };

@@ -1,4 +1,4 @@
-import { formatDuration } from './duration.ts';
+import { clockSkewMs, formatDuration } from './duration.ts';
 import { type Evaluation, type Reason, type RuleResult, verdictOf } from './evaluation.ts';
 import type { Policy } from './policy/parse.ts';
 import { isExpiringAt } from './waivers.ts';

@@ -1,6 +1,5 @@
-import { parseDuration } from '../core/duration.ts';
+import { clockSkewMs, parseDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
-import { clockSkewMs } from '../core/evaluate.ts';
 import {
   type Enforce,
   type Evaluation,

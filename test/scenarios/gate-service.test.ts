@@ -88,6 +88,14 @@ describe('fifty pipelines that ask at once', () => {
     expect(JSON.parse(answers[0] ?? '').verdict).toBe('fail');
   });
 
+  test('cost no more where their clocks differ', async () => {
+    const app = await open();
+    await Promise.all(Array.from({ length: 20 }, (_, i) => app.gate({ cluster: 'prod-us' }, worldNowMs - 37 * i)));
+    const other = await open();
+    for (let i = 0; i < 20; i++) await other.gate({ cluster: 'prod-us' }, worldNowMs - 100 * i);
+    expect([calls(world.hss, 'list'), calls(world.hss, 'report')]).toEqual([1, 1]);
+  });
+
   describe.each(['SQLite', 'DynamoDB'])('over %s', (store) => {
     let dynamo: Dynamo;
     beforeEach(async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { clockSkewMs } from '../../lib/core/duration.ts';
 import { EvaluationFold } from '../../lib/core/evaluate.ts';
 import { renderJson } from '../../lib/core/render/json.ts';
 import { anyAge, retime } from '../../lib/core/retime.ts';
@@ -56,7 +57,10 @@ test('nothing is said of an earlier time, nor across the turn of a waiver that c
   fold.push('vulnerabilities', vul(1));
   const facts = factsOf({ vulnerabilities: [vul(1)] });
   const evaluation = fold.finish({ cluster: {}, facts, digest });
-  expect(retime(evaluation, policy, nowMs - 1, {})).toBeUndefined();
+  // Of a clock that is behind, or of whoever waited for it: it is of when it was made.
+  for (const askedMs of [nowMs - 1, nowMs - clockSkewMs])
+    expect(retime(evaluation, policy, askedMs, {})?.evaluatedAtMs).toBe(nowMs);
+  expect(retime(evaluation, policy, nowMs - clockSkewMs - 1, {})).toBeUndefined();
   expect(retime(evaluation, policy, nowMs + 2 * hourMs, {})).toBeDefined();
   expect(retime(evaluation, policy, nowMs + 3 * hourMs, {})).toBeUndefined();
 });

@@ -5,6 +5,7 @@ import { InputError } from '../core/errors.ts';
 import type { RemoteRequest } from '../remote/answer.ts';
 import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { logTo } from './log.ts';
+import { durationOption } from './options.ts';
 import { progress } from './progress.ts';
 import { openReport } from './report-file.ts';
 import { repositoryPath } from './repository-path.ts';
@@ -20,7 +21,7 @@ type Local = Common & { readonly baseline: Baseline | 'previous' | undefined };
 export async function judgeFile(values: GateValues, asked: Local, nowMs: number, terminal: Terminal): Promise<Judged> {
   const { report = '', policy: policyFile } = values;
   if (policyFile === undefined) throw new InputError('gate: --report needs --policy FILE');
-  refuse(values, 'with --report', ['source', 'config']);
+  refuse(values, 'with --report', ['source', 'config', 'timeout']);
   const { baseline, forBaseline, writePrevious, letUndetermined, ...options } = asked;
   if (writePrevious)
     throw new InputError('--write-baseline previous: nothing is remembered of a report at hand; name a file');
@@ -44,15 +45,19 @@ export async function judgeFile(values: GateValues, asked: Local, nowMs: number,
   }
 }
 
+/** A pipeline waits for it: what HSS has not answered by then is undetermined. */
+const defaultTimeoutMs = 10 * 60_000;
+
 /** The newest report of a cluster, by the config. @throws {InputError} */
 export async function askLive(values: GateValues, asked: Local, nowMs: number, terminal: Terminal): Promise<Judged> {
   const { cluster = '', source, policy } = values;
+  const timeoutMs = durationOption('--timeout', values.timeout) ?? defaultTimeoutMs;
   const config = await loadConfig(values.config ?? 'portcullis.yaml');
   const log = logTo(terminal.stderr, 'warn');
   // Another one's key may be the wrong one.
   const app = await compose(config, { env: terminal.env, log, freshMs: answerFreshMs, failureFreshMs: 0 });
   try {
-    const evaluation = await app.gate({ cluster, source, policy, ...asked }, nowMs);
+    const evaluation = await app.gate({ cluster, source, policy, ...asked }, nowMs, AbortSignal.timeout(timeoutMs));
     const file = app.policyFile(evaluation);
     return { evaluation, policyFile: file && repositoryPath(file, terminal.env), rules: app.rules(evaluation) };
   } finally {
@@ -62,7 +67,7 @@ export async function askLive(values: GateValues, asked: Local, nowMs: number, t
 
 /** A deployed gate. Its client is loaded only here. @throws {InputError} @throws {RemoteError} */
 export async function askRemote(values: GateValues, asked: Common, nowMs: number, terminal: Terminal): Promise<Judged> {
-  refuse(values, 'with --function or --url', ['report', 'config', 'now']);
+  refuse(values, 'with --function or --url', ['report', 'config', 'timeout', 'now']);
   const { cluster = '', source, policy, image: images, function: name, url, region, qualifier, baseline } = values;
   if (name !== undefined && url !== undefined) throw new InputError('gate: needs --function or --url, and not both');
   if (baseline !== undefined && baseline !== 'previous')

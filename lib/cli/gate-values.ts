@@ -17,6 +17,7 @@ export interface GateValues {
   readonly baseline?: string | undefined;
   readonly 'write-baseline'?: string | undefined;
   readonly 'max-age'?: string | undefined;
+  readonly timeout?: string | undefined;
   readonly strict?: boolean | undefined;
   readonly now?: string | undefined;
   readonly 'on-undetermined'?: string | undefined;

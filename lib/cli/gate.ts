@@ -31,6 +31,7 @@ portcullis gate --url URL --cluster NAME         the same, by its function URL
                     ${formatNames.slice(5).join(', ')}; default: table
   --out FORMAT=FILE write another format to a file; any number of times
   --max-age TIME    how old a report may be, in place of the policy's max_report_age: 26h, 7d
+  --timeout TIME    how long HSS may take, for a live report by the config; default: 10m
   --strict          broken rules that only warn fail the verdict
   --on-undetermined pass  let an undetermined verdict through with exit code 0; the next scan tells of it
                     (of a report at hand nothing is written down)
@@ -110,6 +111,7 @@ async function parseGate(args: readonly string[], terminal: Terminal): Promise<A
     format: { type: 'string' },
     out: { type: 'string', multiple: true },
     'max-age': { type: 'string' },
+    timeout: { type: 'string' },
     strict: { type: 'boolean' },
     'on-undetermined': { type: 'string' },
     now: { type: 'string' },

@@ -202,6 +202,16 @@ describe('by the config', () => {
     expect(ran.stderr).toContain(`is the name of several: ${first.id} in source prod, twin in source prod; ask by id`);
   });
 
+  test.each(['list', 'report'] as const)(
+    'a %s that does not come is waited for as long as --timeout says',
+    async (api) => {
+      world.hss.fail({ kind: 'slow' }, { api });
+      const ran = await world.run(['gate', '--cluster', 'prod-eu', '--timeout', '1s']);
+      expect(ran.code).toBe(2);
+      expect(ran.stdout).toContain('source prod: ran out of time before HSS had answered');
+    },
+  );
+
   test('a report about another cluster is not judged', async () => {
     world.hss.fail({ kind: 'wrong-cluster' }, { api: 'report' });
     const ran = await world.run(['gate', '--cluster', 'prod-eu']);

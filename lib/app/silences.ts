@@ -33,13 +33,14 @@ export async function loadSilences(store: StateStore, nowMs: number): Promise<re
   return silences;
 }
 
-/** Which alerts are muted now. A silence that cannot be understood mutes nothing. */
+/** Which alerts are muted now, each by the silence that ends last. One that cannot be understood mutes nothing. */
 export function silencer(
   silences: readonly Silence[],
   nowMs: number,
 ): (source: string, cluster: string, alert: Alert) => Silence | undefined {
   const active = silences
     .filter(({ untilMs }) => untilMs > nowMs)
+    .sort((a, b) => b.untilMs - a.untilMs)
     .map((silence) => ({ silence, where: compileExpression(silenceFields, silence.where) }))
     .filter((one): one is { silence: Silence; where: Expression } => !isProblem(one.where));
   return (source, cluster, { severity, rule, on }) =>

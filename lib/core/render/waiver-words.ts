@@ -17,7 +17,11 @@ export function waiverPhrase(waiver: WaiverResult): Phrase {
     case 'used':
       return phrase(['', ` waives ${findings} of `, ` until ${date}${ending}`]);
     case 'unused':
-      return phrase(['', ' matches nothing of ', ` in this report: remove it, unless another cluster needs it${ending}`]);
+      return phrase([
+        '',
+        ' matches nothing of ',
+        ` in this report: remove it, unless another cluster needs it${ending}`,
+      ]);
     case 'pending':
       return phrase(['', ` is not in force yet: ${findings} of `, ` would be waived, until ${date}`]);
     case 'expired':

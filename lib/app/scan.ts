@@ -172,7 +172,7 @@ export async function tellPoisoned(
 /** An outbox with its routes and silences, and what is to be done when everything was told. */
 async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal | undefined, { sinceMs }: ScanScope) {
   const silences = await loadSilences(edges.store, nowMs);
-  const silenced = silencer(silences, nowMs);
+  const silenced = silencer(silences);
   const muted = new Map<string, Set<string>>();
   const health = await loadHealth(edges.store, nowMs);
   const outbox = new Outbox(
@@ -184,12 +184,10 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
         source === ourselves
           ? cluster !== receiverName(receiver)
           : receiversOf(edges.routes, { ...alert, source, cluster, transition }).has(receiver),
-      isSilenced: (source, cluster, alert) => {
-        const silence = silenced(source, cluster, alert);
-        if (silence === undefined) return false;
-        if (alert.state === 'firing')
-          muted.set(silence.id, (muted.get(silence.id) ?? new Set()).add(alert.fingerprint));
-        return true;
+      silencedUntilMs: (...of) => silenced(...of)?.untilMs,
+      onMuted: (...of) => {
+        const { id = '' } = silenced(...of) ?? {};
+        muted.set(id, (muted.get(id) ?? new Set()).add(of[2].fingerprint));
       },
     },
     nowMs,

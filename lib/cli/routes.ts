@@ -61,7 +61,7 @@ export async function routesCommand(args: readonly string[], terminal: Terminal)
   }
   const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
   await withStore(values.config, terminal, async (store, _app, { sources, receivers, routes }) => {
-    const silenced = silencer(await loadSilences(store, nowMs), nowMs);
+    const silenced = silencer(await loadSilences(store, nowMs));
     const names = sources.map(({ name }) => name);
     let told = 0;
     for (const seen of await overview(
@@ -82,7 +82,7 @@ export async function routesCommand(args: readonly string[], terminal: Terminal)
           transition: 'new',
         }))
           say(`  ${line}`);
-        if (silence !== undefined)
+        if (silence !== undefined && silence.untilMs > nowMs)
           say(`  muted by silence ${silence.id} until ${new Date(silence.untilMs).toISOString()}`);
         told++;
       }

@@ -32,7 +32,7 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
   };
 }
 
-function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContext): AlertNews {
+function alertNews({ alert, cause, told: before, silencedUntilMs }: OwedItem, context: NewsContext): AlertNews {
   // Of what was told to be over the receiver takes nothing to be there.
   const told = before?.state === 'firing' ? before : undefined;
   const {
@@ -78,6 +78,7 @@ function alertNews({ alert, cause, told: before }: OwedItem, context: NewsContex
       hasRisen(alert, told) && { risen: { from: told.worst, to: worstOf(alert) ?? '' } }),
     ...(cause === 'waiver-expired' && expired !== undefined && { expired }),
     ...(alert.isOfRest === true && { isOfRest: true }),
+    ...(silencedUntilMs !== undefined && { wasSilenced: true }),
     sinceMs,
     ...(backMs !== undefined && { backMs }),
     ...(overMs !== undefined && { overMs }),

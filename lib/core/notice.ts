@@ -30,6 +30,8 @@ export interface AlertNews {
   readonly expired?: ExpiredWaivers;
   /** It was one of the groups that are followed together, which was told. */
   readonly isOfRest?: true;
+  /** A silence muted it until now. */
+  readonly wasSilenced?: true;
   /** When it began to fire; epoch milliseconds. */
   readonly sinceMs: number;
   /** When it came back last, if it was over since; epoch milliseconds. */

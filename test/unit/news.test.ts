@@ -32,7 +32,7 @@ function daily(policy: string) {
         announce: 'all',
         remindMs: { critical: dayMs, high: 30 * dayMs, medium: 30 * dayMs, low: 30 * dayMs },
         wants: () => true,
-        isSilenced: () => false,
+        silencedUntilMs: () => undefined,
       },
       atMs,
     );

@@ -149,9 +149,13 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
   },
 };
 
-export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons' | 'isOfRest'>): string {
+export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons' | 'isOfRest' | 'wasSilenced'>): string {
   if (item.cause === 'standing' && item.isOfRest === true) return 'was among other groups, and is told by itself';
-  return causes[kindOf(item)][item.cause];
+  return `${causes[kindOf(item)][item.cause]}${silencedOf(item)}`;
+}
+
+export function silencedOf({ wasSilenced }: Pick<AlertNews, 'wasSilenced'>): string {
+  return wasSilenced === true ? ', silenced until now' : '';
 }
 
 const tellingAgeMs = 3_600_000;

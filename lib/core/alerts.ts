@@ -325,7 +325,6 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   // The rule is gone, or only observes now.
   if (result === undefined || result.enforce === 'observe') return policyChanged ? over('policy-changed') : alert;
   const why = doubt?.kind ?? (result.status === 'undetermined' ? heldBy(evaluation, result.id) : undefined);
-  const isWaivedNow = isWaived(alert, result);
   // Another run has followed it by itself meanwhile.
   const rest = result.violations?.find((one) => one.rest !== undefined)?.rest;
   const isHidden = isIn({ state: 'firing', ...(rest && { rest }) }, alert.group);
@@ -333,10 +332,10 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   if (held !== undefined) return alert.held === held ? alert : { ...alert, held };
   const scannedAtMs = report.scannedAtMs ?? 0;
   if (scannedAtMs < alert.scannedAtMs) return alert;
-  if (isWaivedNow) return over('waived');
-  if (!isRedefined && result.violations?.some(({ group }) => isIn(alert, group))) return over('regrouped');
   // What another rule would have to say of it nobody knows.
   if (isRedefined) return over('policy-changed');
+  if (isWaived(alert, result)) return over('waived');
+  if (result.violations?.some(({ group }) => isIn(alert, group))) return over('regrouped');
   if (scannedAtMs > alert.scannedAtMs) return over('resolved');
   return policyChanged ? over('policy-changed') : alert;
 }

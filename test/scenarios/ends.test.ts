@@ -110,6 +110,41 @@ describe('what a waiver covers is waived, and what is not there is resolved', ()
   });
 });
 
+describe('where the rule asks for something else, nothing is called waived that is not', () => {
+  const versions = (...rows: readonly (readonly [version: string, n: number])[]) =>
+    rows.map(([image_version, n]) => ({ ...vuls(n)[0], image_version })) as Rows;
+  const perVersion = rule('max: 0, per: [image, image_version]');
+
+  test('without waivers, when it goes by groups no more', async () => {
+    const step = steps(scripted({ policy: rule('max: 0, per: [image]') }));
+    await step(vuls());
+    expect(await step(vuls(1, 2))).toEqual(['chat: prod new r(app) 2']);
+    expect(await step(undefined, rule('max: 0'))).toEqual(['chat: prod new r 2', 'chat: prod policy-changed r(app) 2']);
+  });
+
+  test.each([
+    {
+      why: 'another finding, of all',
+      before: rule('max: 0'),
+      edited: rule(`max: 0, where: 'vulnerability == "CVE-9"'`) + waivers(['W', 'true', 'expires: 2026-01-20']),
+      shown: [vuls(1, 2), vuls(9)],
+      says: ['chat: prod policy-changed r 2'],
+    },
+    {
+      why: 'another finding, of a larger group',
+      before: perVersion,
+      edited: rule('max: 0, per: [image]') + waivers(['W', 'image_version == "2"', 'expires: 2026-01-20']),
+      shown: [versions(['1', 1]), versions(['2', 2])],
+      says: ['chat: prod policy-changed r(app 1) 1'],
+    },
+  ])('with a waiver of something else: $why', async ({ before, edited, shown: [first, second], says }) => {
+    const step = steps(scripted({ policy: before }));
+    await step(vuls());
+    await step(first);
+    expect(await step(second, edited)).toEqual(says);
+  });
+});
+
 describe('of more groups than are followed one by one', () => {
   const perImage = rule('max: 0, per: [image]');
   const images = (from: number, to: number) =>

@@ -1,4 +1,4 @@
-import type { Alert } from './alerts.ts';
+import { type Alert, lapsedAfter } from './alerts.ts';
 import { hasRisen, newIdentities, type OwedItem, worstOf } from './deliveries.ts';
 import type { NamedFinding } from './named-finding.ts';
 import type { AlertNews, ClusterNews, NewFinding } from './notice.ts';
@@ -48,7 +48,6 @@ function alertNews({ alert, cause, told: before, silencedUntilMs }: OwedItem, co
     backMs,
     overMs,
     held,
-    expired,
     reasons = [],
   } = alert;
   const message = context.messages.get(rule);
@@ -60,6 +59,8 @@ function alertNews({ alert, cause, told: before, silencedUntilMs }: OwedItem, co
       ? count
       : Math.max(newIdentities(alert, told).length, fresh.length);
   const gone = told === undefined ? [] : newIdentities(told, alert);
+  const lapsed = cause === 'worse' && told !== undefined ? lapsedAfter(alert, told.atMs) : undefined;
+  const expired = cause === 'waiver-expired' ? alert.expired : lapsed;
   const findings = fresh.slice(0, namedInNews).map(newFinding);
   return {
     fingerprint,
@@ -76,7 +77,7 @@ function alertNews({ alert, cause, told: before, silencedUntilMs }: OwedItem, co
     ...(told?.worst !== undefined &&
       !isOver &&
       hasRisen(alert, told) && { risen: { from: told.worst, to: worstOf(alert) ?? '' } }),
-    ...(cause === 'waiver-expired' && expired !== undefined && { expired }),
+    ...(expired !== undefined && { expired }),
     ...(alert.isOfRest === true && { isOfRest: true }),
     ...(silencedUntilMs !== undefined && { wasSilenced: true }),
     sinceMs,

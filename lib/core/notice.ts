@@ -26,7 +26,7 @@ export interface AlertNews {
   readonly before?: number;
   /** A finding is of a higher severity than the receiver was told of. */
   readonly risen?: { readonly from: string; readonly to: string };
-  /** The waivers that expired, when it is told for that. */
+  /** The waivers that expired, when it is back for that, or worse. */
   readonly expired?: ExpiredWaivers;
   /** It was one of the groups that are followed together, which was told. */
   readonly isOfRest?: true;

@@ -20,7 +20,7 @@ function daily(policy: string) {
     const facts = { scannedAtMs: nowMs - dayMs + day };
     const given = { findings: { vulnerabilities }, facts, options: { track: true } };
     const evaluation = evaluate(changed, given, nowMs + laterMs);
-    const atMs = nowMs + day * dayMs;
+    const atMs = nowMs + day * dayMs + laterMs;
     alerts = advance(alerts, evaluation, undefined, atMs, { reopenWithinMs: 7 * dayMs, last });
     last = { policyDigest: evaluation.policy.digest, images: evaluation.seen?.images };
     const owed = owe(

@@ -149,7 +149,10 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
   },
 };
 
-export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons' | 'isOfRest' | 'wasSilenced'>): string {
+export function causeOf(
+  item: Pick<AlertNews, 'cause' | 'rule' | 'reasons' | 'isOfRest' | 'wasSilenced' | 'expired'>,
+): string {
+  if (item.cause === 'worse' && item.expired !== undefined) return 'worse, and a waiver expired';
   if (item.cause === 'standing' && item.isOfRest === true) return 'was among other groups, and is told by itself';
   return `${causes[kindOf(item)][item.cause]}${silencedOf(item)}`;
 }
@@ -203,6 +206,11 @@ export function expiredOf({ expired }: AlertNews, max: number, spell: (id: strin
     shown++;
   }
   return shown === 0 ? plural(total, 'waiver') : `${text}${and(total - shown)}`;
+}
+
+/** What to call findings that came: of those that a waiver covered it is not known that they are new. */
+export function cameWord({ expired }: Pick<AlertNews, 'expired'>): string {
+  return expired === undefined ? 'new' : 'new or not waived any more';
 }
 
 export const originWords = { 'new-image': 'image new to the report', disclosed: 'newly disclosed' } as const;

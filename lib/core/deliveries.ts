@@ -163,11 +163,14 @@ export function owe(
     const now = toldNow(alert, before, cause, keep, nowMs);
     // Who has heard that it fires is told that it is over, wherever it would be routed today.
     const isEndOfKnown = alert.state === 'over' && before?.state === 'firing' && before.unsaid === undefined;
-    if (!isEndOfKnown && !options.wants(alert, cause)) {
+    // Who was told that it is over, and not that it was back meanwhile, knows.
+    const isKnownOver = alert.state === 'over' && isReturn(before?.unsaid);
+    if (isKnownOver || (!isEndOfKnown && !options.wants(alert, cause))) {
       // Where it is wanted for another cause, that is told when it comes, as a change of what it is now.
-      if (!causes.some((other) => other !== cause && options.wants(alert, other))) continue;
+      if (!causes.some((other) => (isKnownOver || other !== cause) && options.wants(alert, other))) continue;
       isNoted = true;
-      const unsaid = before === undefined ? cause : before.unsaid;
+      const isBack = before?.state === 'over' && before.unsaid === undefined;
+      const unsaid = before === undefined || isBack ? cause : isKnownOver ? undefined : before.unsaid;
       told[fingerprint] = unsaid === undefined ? now : { ...now, unsaid };
       continue;
     }
@@ -269,6 +272,7 @@ function causeOf(
   // What was routed elsewhere is news where it is routed to now.
   if (told === undefined || (told.unsaid !== undefined && options.wants(alert, told.unsaid))) {
     if (isFirst ? options.announce !== 'all' : alert.isOfRest === true) return 'standing';
+    if (told?.unsaid === 'reopened') return 'reopened';
     return alert.back === 'waiver-expired' ? 'waiver-expired' : 'new';
   }
   if (told.state === 'over') {
@@ -284,6 +288,10 @@ function causeOf(
   // Nothing is repeated as fact that the newest report does not confirm.
   const dueMs = told.atMs + options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
   return nowMs >= dueMs && alert.held === undefined ? 'reminder' : undefined;
+}
+
+function isReturn(cause: Cause | undefined): boolean {
+  return cause === 'reopened' || cause === 'waiver-expired';
 }
 
 /** What is told of several clusters at once. */

@@ -1,10 +1,12 @@
 import { type Alert, lapsedAfter } from './alerts.ts';
-import { hasRisen, newIdentities, type OwedItem, worstOf } from './deliveries.ts';
+import { type Cause, hasRisen, newIdentities, type OwedItem, worstOf } from './deliveries.ts';
 import type { NamedFinding } from './named-finding.ts';
 import type { AlertNews, ClusterNews, NewFinding } from './notice.ts';
 
 /** Findings that are named in the news of one alert. */
 const namedInNews = 20;
+
+const begins: readonly Cause[] = ['new', 'standing', 'waiver-expired', 'reopened'];
 
 export interface NewsContext {
   readonly cluster: { readonly id: string; readonly name: string };
@@ -33,8 +35,8 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
 }
 
 function alertNews({ alert, cause, told: before, silencedUntilMs }: OwedItem, context: NewsContext): AlertNews {
-  // Of what was told to be over the receiver takes nothing to be there.
-  const told = before?.state === 'firing' ? before : undefined;
+  // Of what was told to be over, or not told at all, the receiver takes nothing to be there.
+  const told = before?.state === 'firing' && !begins.includes(cause) ? before : undefined;
   const {
     fingerprint,
     rule,

@@ -82,7 +82,7 @@ describe('what comes back', () => {
     const [over] = look([]);
 
     expect(ageOf(back as AlertNews, nowMs + 3 * dayMs)).toBe(', first seen 2d ago');
-    expect(ageOf({ ...(back as AlertNews), cause: 'reminder' }, nowMs + 6 * dayMs)).toBe(', firing for 3d');
+    expect(ageOf({ ...(back as AlertNews), cause: 'reminder' }, nowMs + 6 * dayMs)).toBe(', firing again for 3d');
     expect(ageOf(over as AlertNews, nowMs + 4 * dayMs)).toBe(' after 24h');
   });
 

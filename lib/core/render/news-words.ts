@@ -163,7 +163,7 @@ export function silencedOf({ wasSilenced }: Pick<AlertNews, 'wasSilenced'>): str
 
 const tellingAgeMs = 3_600_000;
 
-/** `, firing for 12d 3h`, `, first seen 12d ago` or ` after 12d`; nothing where that says no more than `new`. */
+/** `, firing for 12d 3h`, `, firing again for 3d`, `, first seen 12d ago` or ` after 12d`; nothing where that says no more than `new`. */
 export function ageOf(item: AlertNews, atMs: number): string {
   const { cause, rule, sinceMs, backMs = sinceMs, overMs } = item;
   // Since it was announced, which tells nothing.
@@ -172,7 +172,8 @@ export function ageOf(item: AlertNews, atMs: number): string {
   if (atMs - sinceMs < tellingAgeMs) return '';
   // It did not fire all the time.
   if (cause === 'reopened' || cause === 'waiver-expired') return `, first seen ${formatDuration(atMs - sinceMs)} ago`;
-  return `, ${rule === '' ? 'for' : 'firing for'} ${formatDuration(atMs - backMs)}`;
+  const firing = item.backMs === undefined ? 'firing for' : 'firing again for';
+  return `, ${rule === '' ? 'for' : firing} ${formatDuration(atMs - backMs)}`;
 }
 
 /** `12 → 15 found, 0 allowed, 3 waived` */

@@ -286,13 +286,17 @@ function causeOf(
   if (told.atMs < silencedUntilMs) return 'reminder';
   if (options.isReposted === true) return nowMs > told.atMs ? 'reminder' : undefined;
   // Nothing is repeated as fact that the newest report does not confirm.
-  const dueMs = told.atMs + options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
-  return nowMs >= dueMs && alert.held === undefined ? 'reminder' : undefined;
+  const intervalMs = options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
+  const earlyMs = Math.min(intervalMs / 20, mostEarlyMs);
+  return nowMs >= told.atMs + intervalMs - earlyMs && alert.held === undefined ? 'reminder' : undefined;
 }
 
 function isReturn(cause: Cause | undefined): boolean {
   return cause === 'reopened' || cause === 'waiver-expired';
 }
+
+/** A run that comes every day, and a second sooner than yesterday, is not to wait for tomorrow. */
+const mostEarlyMs = 30 * 60_000;
 
 /** What is told of several clusters at once. */
 export function isOfDigest({ cause }: OwedItem): boolean {

@@ -116,6 +116,18 @@ test('what is back since waivers expired names them, and no other', () => {
   expect(look([vulnerability('A'), vulnerability('B')], waived(...ids) + other, atMs)[0]?.expired).toBeUndefined();
 });
 
+describe('a reminder', () => {
+  test.each([
+    { why: 'a run a little sooner than the one before', earlyMs: 500, says: ['reminder'] },
+    { why: 'half an hour sooner', earlyMs: 30 * 60_000, says: ['reminder'] },
+    { why: 'more than that', earlyMs: 31 * 60_000, says: [] },
+  ])('comes with $why: $says', ({ earlyMs, says }) => {
+    const look = daily('rules:\n  - {id: r, on: vulnerabilities, max: 0, severity: critical}\n');
+    look([vulnerability('A')]);
+    expect(look([vulnerability('A')], undefined, -earlyMs).map(({ cause }) => cause)).toEqual(says);
+  });
+});
+
 describe('what is over', () => {
   test('names what went, where none is allowed', () => {
     const look = daily(none);

@@ -1,4 +1,5 @@
 import { DeliveryError } from '../core/errors.ts';
+import { clockSkewMs } from '../core/evaluate.ts';
 import type { Reason } from '../core/evaluation.ts';
 import { isoTime } from '../core/render/words.ts';
 import type { Delivered, Outbox } from './outbox.ts';
@@ -49,7 +50,9 @@ export function withoutGone(
 ): ReadonlyMap<string, Notifier> {
   const entries = [...notifiers].map(([receiver, notifier]) => {
     const { goneMs, goneFrom } = (health.get(receiver)?.value ?? {}) as Partial<Health>;
-    if (goneMs === undefined || nowMs - goneMs >= goneForMs) return [receiver, notifier] as const;
+    // What lies in the future was noted by a clock that ran ahead.
+    const isGone = goneMs !== undefined && nowMs - goneMs < goneForMs && goneMs <= nowMs + clockSkewMs;
+    if (!isGone) return [receiver, notifier] as const;
     const reason = `switched off since it answered 410 at ${isoTime(goneMs)}; it is asked again a day after that, or when its URL is another one`;
     const deliver: Notifier['deliver'] = async (...message) => {
       const address = await notifier.address?.();

@@ -171,6 +171,20 @@ describe('a clock that was wrong', () => {
     expect(heard).toContain('digest reminder chat: prod reminder r 1');
   });
 
+  test('far ahead when a receiver said that it is gone does not switch it off until then', async () => {
+    const world = scripted({ receivers: { chat: 'summary', soc: 'summary' } });
+    await look(world, 0, vuls());
+    const soc = world.receivers.get('soc');
+    soc?.script.push('gone');
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    await world.run(startMs + 365 * dayMs);
+    world.heard();
+    const sent = soc?.sent.length ?? 0;
+    await look(world, 2, vuls(1));
+    expect(soc?.sent.length).toBeGreaterThan(sent);
+    expect(soc?.accepted.at(-1)).toMatchObject({ about: 'alerts', news: [{ rule: 'r' }] });
+  });
+
   test('ahead in a run that died holds nothing back', async () => {
     const world = scripted();
     await look(world, 0, vuls());

@@ -33,6 +33,11 @@ export function receiverName(receiver: string): string {
   return `receiver ${receiver}`;
 }
 
+/** Whether a receiver is told news about ourselves of that name: past all routes, but not that it takes nothing itself. */
+export function hearsOfOurselves(receiver: string, name: string): boolean {
+  return name !== receiverName(receiver);
+}
+
 const group = 'receivers';
 
 /** How long a receiver that is gone is left alone, unless its URL is another one. */

@@ -18,7 +18,14 @@ import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
 import { tellEach } from './own-news.ts';
 import type { Clock, Log, ReportReader } from './ports.ts';
-import { loadHealth, receiverName, tellRecovered, watchReceivers, withoutGone } from './receiver-health.ts';
+import {
+  hearsOfOurselves,
+  loadHealth,
+  receiverName,
+  tellRecovered,
+  watchReceivers,
+  withoutGone,
+} from './receiver-health.ts';
 import type { Shared } from './shared.ts';
 import { watchSilences } from './silence-watch.ts';
 import { loadSilences, silencer } from './silences.ts';
@@ -179,10 +186,9 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
     {
       ...edges,
       notifiers: withoutGone(edges.notifiers, health, nowMs),
-      // Of a receiver that fails all others hear, wherever its own news is routed.
       wants: (receiver, source, cluster, alert, transition) =>
         source === ourselves
-          ? cluster !== receiverName(receiver)
+          ? hearsOfOurselves(receiver, cluster)
           : receiversOf(edges.routes, { ...alert, source, cluster, transition }).has(receiver),
       silencedUntilMs: (...of) => silenced(...of)?.untilMs,
       onMuted: (...of) => {

@@ -44,6 +44,19 @@ describe('of silences that mute the same', () => {
   });
 });
 
+test('that one ends is told to every receiver, whatever the routes say', async () => {
+  const world = scripted({
+    receivers: { soc: 'summary', chat: 'summary' },
+    routes: [{ when: 'severity == "critical"', receivers: ['soc'] }, { receivers: ['chat'] }],
+  });
+  await look(world, 0, 1);
+  await silence(world, 10);
+  expect(await look(world, 1, 1)).toEqual([
+    expect.stringMatching(/^soc: silence S-\w+ new silence-ending$/),
+    expect.stringMatching(/^chat: silence S-\w+ new silence-ending$/),
+  ]);
+});
+
 describe('what a silence muted and still fires is told once when it ends, who knew it before', () => {
   test('by time, and then as seldom as any reminder', async () => {
     const world = scripted();

@@ -35,7 +35,10 @@ export interface OutboxEdges {
     alert: Pick<Alert, 'rule' | 'on' | 'severity'>,
     cause: Cause,
   ) => boolean;
-  readonly isSilenced: (source: string, clusterName: string, alert: Alert) => boolean;
+  /** Until when silences mute an alert of a cluster, or when the last of them ended. */
+  readonly silencedUntilMs: (source: string, clusterName: string, alert: Alert) => number | undefined;
+  /** Takes what fires, is muted, and will be told when it is not any more. */
+  readonly onMuted: (source: string, clusterName: string, alert: Alert) => void;
   readonly options: OutboxOptions;
   /** What passes while a run is under way. */
   readonly clock: Clock;
@@ -338,7 +341,7 @@ export class Outbox {
   }
 
   #owed({ receiver, source, followed, policy }: Target, log: LogRecord | undefined): Owed | undefined {
-    const { announce, reposts, wants, isSilenced, options } = this.#edges;
+    const { announce, reposts, wants, silencedUntilMs, onMuted, options } = this.#edges;
     const { group, row, alerts, head } = followed;
     const hears = (rule: Policy['rules'][number]) =>
       rule.enforce !== 'observe' &&
@@ -357,7 +360,8 @@ export class Outbox {
         isReposted: reposts.has(receiver),
         look: isTold ? head?.reportId : undefined,
         wants: (alert, cause) => wants(receiver, source, row.clusterName, alert, cause),
-        isSilenced: (alert) => isSilenced(source, row.clusterName, alert),
+        silencedUntilMs: (alert) => silencedUntilMs(source, row.clusterName, alert),
+        onMuted: (alert) => onMuted(source, row.clusterName, alert),
       },
       this.#nowMs,
     );

@@ -1,3 +1,4 @@
+import { clockSkewMs } from '../core/duration.ts';
 import { DeliveryError } from '../core/errors.ts';
 import type { Reason } from '../core/evaluation.ts';
 import { isoTime } from '../core/render/words.ts';
@@ -32,6 +33,11 @@ export function receiverName(receiver: string): string {
   return `receiver ${receiver}`;
 }
 
+/** Whether a receiver is told news about ourselves of that name: past all routes, but not that it takes nothing itself. */
+export function hearsOfOurselves(receiver: string, name: string): boolean {
+  return name !== receiverName(receiver);
+}
+
 const group = 'receivers';
 
 /** How long a receiver that is gone is left alone, unless its URL is another one. */
@@ -49,7 +55,9 @@ export function withoutGone(
 ): ReadonlyMap<string, Notifier> {
   const entries = [...notifiers].map(([receiver, notifier]) => {
     const { goneMs, goneFrom } = (health.get(receiver)?.value ?? {}) as Partial<Health>;
-    if (goneMs === undefined || nowMs - goneMs >= goneForMs) return [receiver, notifier] as const;
+    // What lies in the future was noted by a clock that ran ahead.
+    const isGone = goneMs !== undefined && nowMs - goneMs < goneForMs && goneMs <= nowMs + clockSkewMs;
+    if (!isGone) return [receiver, notifier] as const;
     const reason = `switched off since it answered 410 at ${isoTime(goneMs)}; it is asked again a day after that, or when its URL is another one`;
     const deliver: Notifier['deliver'] = async (...message) => {
       const address = await notifier.address?.();

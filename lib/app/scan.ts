@@ -18,7 +18,14 @@ import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
 import { tellEach } from './own-news.ts';
 import type { Clock, Log, ReportReader } from './ports.ts';
-import { loadHealth, receiverName, tellRecovered, watchReceivers, withoutGone } from './receiver-health.ts';
+import {
+  hearsOfOurselves,
+  loadHealth,
+  receiverName,
+  tellRecovered,
+  watchReceivers,
+  withoutGone,
+} from './receiver-health.ts';
 import type { Shared } from './shared.ts';
 import { watchSilences } from './silence-watch.ts';
 import { loadSilences, silencer } from './silences.ts';
@@ -175,24 +182,21 @@ export async function tellPoisoned(
  */
 async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal | undefined, tickMs?: number) {
   const silences = await loadSilences(edges.store, nowMs);
-  const silenced = silencer(silences, nowMs);
+  const silenced = silencer(silences);
   const muted = new Map<string, Set<string>>();
   const health = await loadHealth(edges.store, nowMs);
   const outbox = new Outbox(
     {
       ...edges,
       notifiers: withoutGone(edges.notifiers, health, nowMs),
-      // Of a receiver that fails all others hear, wherever its own news is routed.
       wants: (receiver, source, cluster, alert, transition) =>
         source === ourselves
-          ? cluster !== receiverName(receiver)
+          ? hearsOfOurselves(receiver, cluster)
           : receiversOf(edges.routes, { ...alert, source, cluster, transition }).has(receiver),
-      isSilenced: (source, cluster, alert) => {
-        const silence = silenced(source, cluster, alert);
-        if (silence === undefined) return false;
-        if (alert.state === 'firing')
-          muted.set(silence.id, (muted.get(silence.id) ?? new Set()).add(alert.fingerprint));
-        return true;
+      silencedUntilMs: (...of) => silenced(...of)?.untilMs,
+      onMuted: (...of) => {
+        const { id = '' } = silenced(...of) ?? {};
+        muted.set(id, (muted.get(id) ?? new Set()).add(of[2].fingerprint));
       },
     },
     nowMs,

@@ -9,7 +9,7 @@ const aheadMs = 86_400_000;
 
 /**
  * Tell ahead that a silence is about to end, and that it has: what it mutes speaks at once when it is over.
- * @param muted how many firing alerts each silence mutes now
+ * @param muted how many alerts will be told when each silence is over
  */
 export async function watchSilences(
   edges: OwnNewsEdges,

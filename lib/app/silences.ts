@@ -33,17 +33,16 @@ export async function loadSilences(store: StateStore, nowMs: number): Promise<re
   return silences;
 }
 
-/** Which alerts are muted now. A silence that cannot be understood mutes nothing. */
+/** Of the silences that match an alert the one that ends last, or did. One that cannot be understood mutes nothing. */
 export function silencer(
   silences: readonly Silence[],
-  nowMs: number,
 ): (source: string, cluster: string, alert: Alert) => Silence | undefined {
-  const active = silences
-    .filter(({ untilMs }) => untilMs > nowMs)
+  const compiled = silences
+    .toSorted((a, b) => b.untilMs - a.untilMs)
     .map((silence) => ({ silence, where: compileExpression(silenceFields, silence.where) }))
     .filter((one): one is { silence: Silence; where: Expression } => !isProblem(one.where));
   return (source, cluster, { severity, rule, on }) =>
-    active.find(({ where }) => {
+    compiled.find(({ where }) => {
       // What is about ourselves, the end of a silence itself, is muted only where it is meant.
       if (source === ourselves && !where.fields.has('source')) return false;
       return where.test({ severity, cluster, source, rule, on }) === true;

@@ -1,4 +1,6 @@
+import { ourselves } from '../app/outbox.ts';
 import { overview } from '../app/overview.ts';
+import { hearsOfOurselves } from '../app/receiver-health.ts';
 import { loadSilences, silencer } from '../app/silences.ts';
 import { loadConfig } from '../compose.ts';
 import { causes } from '../core/deliveries.ts';
@@ -47,7 +49,7 @@ export async function routesCommand(args: readonly string[], terminal: Terminal)
   const say = (line: string) => terminal.stdout.write(`${logLine(line)}\n`);
   const { severity, cluster, source, rule, on, transition } = values;
   if ([severity, cluster, source, rule, on, transition].some((value) => value !== undefined)) {
-    const { routes } = await loadConfig(values.config ?? 'portcullis.yaml');
+    const { routes, receivers } = await loadConfig(values.config ?? 'portcullis.yaml');
     const alert = {
       severity: oneOf('--severity', severity ?? 'high', ruleSeverities),
       cluster: cluster ?? '',
@@ -56,12 +58,14 @@ export async function routesCommand(args: readonly string[], terminal: Terminal)
       on: oneOf('--on', on ?? 'vulnerabilities', findingKinds),
       transition: oneOf('--transition', transition ?? 'new', causes),
     };
-    for (const line of explain(routes, alert)) say(line);
+    const all = receivers.map(({ name }) => name).filter((name) => hearsOfOurselves(name, alert.cluster));
+    const lines = alert.source === ourselves ? [`past all routes: ${all.join(', ')}`] : explain(routes, alert);
+    for (const line of lines) say(line);
     return 0;
   }
   const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
   await withStore(values.config, terminal, async (store, _app, { sources, receivers, routes }) => {
-    const silenced = silencer(await loadSilences(store, nowMs), nowMs);
+    const silenced = silencer(await loadSilences(store, nowMs));
     const names = sources.map(({ name }) => name);
     let told = 0;
     for (const seen of await overview(
@@ -82,7 +86,7 @@ export async function routesCommand(args: readonly string[], terminal: Terminal)
           transition: 'new',
         }))
           say(`  ${line}`);
-        if (silence !== undefined)
+        if (silence !== undefined && silence.untilMs > nowMs)
           say(`  muted by silence ${silence.id} until ${new Date(silence.untilMs).toISOString()}`);
         told++;
       }

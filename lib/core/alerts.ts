@@ -25,6 +25,11 @@ export interface ExpiredWaivers {
   readonly omitted: number;
 }
 
+export interface LapsedWaivers {
+  readonly waivers: NonNullable<Violation['expired']>;
+  readonly omitted: number;
+}
+
 /**
  * One thing that is wrong with a cluster, followed from run to run: a rule that its findings break, for a rule with `per`
  * one for each group; or that the cluster cannot be judged. All times are epoch milliseconds.
@@ -43,6 +48,8 @@ export interface Alert {
   readonly back?: AlertReturn;
   /** The waivers that expired, when it is back for that; those that did last come first. */
   readonly expired?: ExpiredWaivers;
+  /** Waivers of its findings that expired while it fired; those that did last come first. */
+  readonly lapsed?: LapsedWaivers;
   /** From 1; counts up when it fires again so late that it is not the same matter. */
   readonly episode: number;
   /** When the episode began. */
@@ -241,6 +248,7 @@ function fire(
       sinceMs,
       ...(back !== undefined && { back }),
       ...(of !== undefined && { expired: of }),
+      ...lapsedSince(expired, backMs ?? sinceMs),
       ...(backMs !== undefined && { backMs }),
     };
   }
@@ -264,6 +272,24 @@ function fire(
 }
 
 const mostWaivers = 10;
+const mostLapsed = 100;
+
+function lapsedSince(expired: Violation['expired'] = [], afterMs: number): Pick<Alert, 'lapsed'> {
+  const lapsed = expired.filter(({ atMs }) => atMs > afterMs);
+  if (lapsed.length === 0) return {};
+  const waivers = lapsed.slice(0, mostLapsed);
+  return { lapsed: { waivers, omitted: lapsed.length - waivers.length } };
+}
+
+/** The waivers of its findings that expired after a time at which it fired. */
+export function lapsedAfter({ lapsed }: Alert, atMs: number): ExpiredWaivers | undefined {
+  if (lapsed === undefined) return undefined;
+  const after = lapsed.waivers.filter((one) => one.atMs > atMs);
+  if (after.length === 0) return undefined;
+  const waivers = after.slice(0, mostWaivers).map(({ waiver }) => waiver);
+  const others = after.length === lapsed.waivers.length ? lapsed.omitted : 0;
+  return { waivers, omitted: after.length - waivers.length + others };
+}
 
 /** Why it is back, when a waiver expired after a time. */
 function expiredSince(
@@ -321,14 +347,13 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   const policyChanged = alert.policyDigest !== policy.digest;
   const isRedefined = policyChanged && alert.definition !== result?.definition;
   const over = (end: AlertEnd): Alert => {
-    const { held: _held, back: _back, expired: _expired, ...rest } = alert;
+    const { held: _held, back: _back, expired: _expired, lapsed: _lapsed, ...rest } = alert;
     const scannedAtMs = Math.max(alert.scannedAtMs, report.scannedAtMs ?? 0);
     return { ...rest, state: 'over', end, overMs: nowMs, scannedAtMs, policyDigest: policy.digest };
   };
   // The rule is gone, or only observes now.
   if (result === undefined || result.enforce === 'observe') return policyChanged ? over('policy-changed') : alert;
   const why = doubt?.kind ?? (result.status === 'undetermined' ? heldBy(evaluation, result.id) : undefined);
-  const isWaivedNow = isWaived(alert, result);
   // Another run has followed it by itself meanwhile.
   const rest = result.violations?.find((one) => one.rest !== undefined)?.rest;
   const isHidden = isIn({ state: 'firing', ...(rest && { rest }) }, alert.group);
@@ -336,10 +361,10 @@ function unseen(alert: Alert, evaluation: Evaluation, doubt: Reason | undefined,
   if (held !== undefined) return alert.held === held ? alert : { ...alert, held };
   const scannedAtMs = report.scannedAtMs ?? 0;
   if (scannedAtMs < alert.scannedAtMs) return alert;
-  if (isWaivedNow) return over('waived');
-  if (!isRedefined && result.violations?.some(({ group }) => isIn(alert, group))) return over('regrouped');
   // What another rule would have to say of it nobody knows.
   if (isRedefined) return over('policy-changed');
+  if (isWaived(alert, result)) return over('waived');
+  if (result.violations?.some(({ group }) => isIn(alert, group))) return over('regrouped');
   if (scannedAtMs > alert.scannedAtMs) return over('resolved');
   return policyChanged ? over('policy-changed') : alert;
 }

@@ -44,7 +44,7 @@ export type Tried = Readonly<Partial<Record<Alert['state'], Pick<Told, 'episode'
  * - `waiver-expired`: it fires again, since a waiver expired
  * - `reopened`: it fires again, after it was told to be over
  * - `worse`: more findings, others than before, or a higher severity, of the rule or of a finding
- * - `reminder`: it stands as it was told, for a while
+ * - `reminder`: it stands as it was told, for a while, or since before a silence that muted it and is over
  * - `better`: fewer findings than it was told; only beside other news of the cluster
  * - `policy-changed`, `regrouped`, `waived`, `resolved`: it is over, and why
  */
@@ -69,6 +69,8 @@ export interface OwedItem {
   readonly cause: Cause;
   /** What the receiver knows of it. */
   readonly told: Told | undefined;
+  /** It is told again since a silence muted it until then. */
+  readonly silencedUntilMs?: number;
 }
 
 /** What a receiver is to hear of a cluster, and its log once it has. */
@@ -108,8 +110,10 @@ export interface OweOptions {
   readonly look?: string | undefined;
   /** Whether the alert is routed to the receiver, being told for this cause. */
   readonly wants: (alert: Alert, cause: Cause) => boolean;
-  /** Whether a silence mutes the alert. It is told as soon as the silence is over. */
-  readonly isSilenced: (alert: Alert) => boolean;
+  /** Until when silences mute the alert, or when the last of them ended: as soon as it did, what still fires is told. */
+  readonly silencedUntilMs: (alert: Alert) => number | undefined;
+  /** Takes what fires, is muted, and will be told when it is not any more. */
+  readonly onMuted?: (alert: Alert) => void;
 }
 
 /**
@@ -142,9 +146,15 @@ export function owe(
     if (known !== undefined) told[fingerprint] = known;
     if (maybe !== undefined) tried[fingerprint] = maybe;
     if (known !== log.told?.[fingerprint]) isNoted = true;
-    if (options.isSilenced(alert)) continue;
     const before = fewest(alert, believed(alert, known, maybe), maybe);
-    const cause = causeOf(alert, before, isFirst, options, nowMs);
+    const silencedUntilMs = options.silencedUntilMs(alert) ?? 0;
+    const isMuted = silencedUntilMs > nowMs;
+    const saidAtMs = isMuted ? silencedUntilMs : nowMs;
+    const cause = causeOf(alert, before, isFirst, options, silencedUntilMs, saidAtMs);
+    if (isMuted) {
+      if (alert.state === 'firing' && cause !== undefined && options.wants(alert, cause)) options.onMuted?.(alert);
+      continue;
+    }
     if (cause === undefined) {
       if (!isDoubtful && isBetter(alert, before) && options.wants(alert, 'better'))
         better.push({ alert, cause: 'better', told: before });
@@ -153,18 +163,24 @@ export function owe(
     const now = toldNow(alert, before, cause, keep, nowMs);
     // Who has heard that it fires is told that it is over, wherever it would be routed today.
     const isEndOfKnown = alert.state === 'over' && before?.state === 'firing' && before.unsaid === undefined;
-    if (!isEndOfKnown && !options.wants(alert, cause)) {
+    // Who was told that it is over, and not that it was back meanwhile, knows.
+    const isKnownOver = alert.state === 'over' && isReturn(before?.unsaid);
+    if (isKnownOver || (!isEndOfKnown && !options.wants(alert, cause))) {
       // Where it is wanted for another cause, that is told when it comes, as a change of what it is now.
-      if (!causes.some((other) => other !== cause && options.wants(alert, other))) continue;
+      if (!causes.some((other) => (isKnownOver || other !== cause) && options.wants(alert, other))) continue;
       isNoted = true;
-      const unsaid = before === undefined ? cause : before.unsaid;
+      const isBack = before?.state === 'over' && before.unsaid === undefined;
+      const unsaid = before === undefined || isBack ? cause : isKnownOver ? undefined : before.unsaid;
       told[fingerprint] = unsaid === undefined ? now : { ...now, unsaid };
       continue;
     }
     // That it cannot be judged is nothing that anybody accepts.
     const quiet = isFirst && cause === 'standing' && options.announce === 'baseline' && alert.rule !== '';
     if (quiet) uncalled.push(newsOf(alert, cause, before));
-    else items.push({ alert, cause, told: before });
+    else {
+      const wasSilenced = cause === 'reminder' && before !== undefined && before.atMs < silencedUntilMs;
+      items.push({ alert, cause, told: before, ...(wasSilenced && { silencedUntilMs }) });
+    }
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
     if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now, maybe) };
   }
@@ -186,7 +202,7 @@ export function owe(
     cluster,
     receiver,
     ...(look === undefined ? [] : [look]),
-    ...items.map(({ alert, cause, told: before }) => newsOf(alert, cause, before)),
+    ...items.map(({ alert, cause, told: before, silencedUntilMs }) => newsOf(alert, cause, before, silencedUntilMs)),
     ...uncalled.sort(),
   ]);
   const isKept = remembered(alerts, told);
@@ -249,12 +265,14 @@ function causeOf(
   told: Told | undefined,
   isFirst: boolean,
   options: OweOptions,
+  silencedUntilMs: number,
   nowMs: number,
 ): Cause | undefined {
   if (alert.state === 'over') return told?.state === 'firing' ? (alert.end ?? 'resolved') : undefined;
   // What was routed elsewhere is news where it is routed to now.
   if (told === undefined || (told.unsaid !== undefined && options.wants(alert, told.unsaid))) {
     if (isFirst ? options.announce !== 'all' : alert.isOfRest === true) return 'standing';
+    if (told?.unsaid === 'reopened') return 'reopened';
     return alert.back === 'waiver-expired' ? 'waiver-expired' : 'new';
   }
   if (told.state === 'over') {
@@ -265,11 +283,20 @@ function causeOf(
   }
   if (isWorse(alert, told)) return 'worse';
   if (told.isQuiet === true) return undefined;
+  if (told.atMs < silencedUntilMs) return 'reminder';
   if (options.isReposted === true) return nowMs > told.atMs ? 'reminder' : undefined;
   // Nothing is repeated as fact that the newest report does not confirm.
-  const dueMs = told.atMs + options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
-  return nowMs >= dueMs && alert.held === undefined ? 'reminder' : undefined;
+  const intervalMs = options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
+  const earlyMs = Math.min(intervalMs / 20, mostEarlyMs);
+  return nowMs >= told.atMs + intervalMs - earlyMs && alert.held === undefined ? 'reminder' : undefined;
 }
+
+function isReturn(cause: Cause | undefined): boolean {
+  return cause === 'reopened' || cause === 'waiver-expired';
+}
+
+/** A run that comes every day, and a second sooner than yesterday, is not to wait for tomorrow. */
+const mostEarlyMs = 30 * 60_000;
 
 /** What is told of several clusters at once. */
 export function isOfDigest({ cause }: OwedItem): boolean {
@@ -362,7 +389,7 @@ function triedNow({ state, episode, severity, count, atMs }: Told, tried: Tried 
 }
 
 /** What makes two messages the same news: not when they are sent. */
-function newsOf(alert: Alert, cause: Cause, told: Told | undefined): string {
+function newsOf(alert: Alert, cause: Cause, told: Told | undefined, silencedUntilMs?: number): string {
   return JSON.stringify([
     alert.fingerprint,
     cause,
@@ -374,6 +401,7 @@ function newsOf(alert: Alert, cause: Cause, told: Told | undefined): string {
     worstOf(alert),
     alert.identities,
     told?.atMs ?? 0,
+    ...(silencedUntilMs === undefined ? [] : [silencedUntilMs]),
   ]);
 }
 

@@ -1,10 +1,12 @@
-import type { Alert } from './alerts.ts';
-import { hasRisen, newIdentities, type OwedItem, worstOf } from './deliveries.ts';
+import { type Alert, lapsedAfter } from './alerts.ts';
+import { type Cause, hasRisen, newIdentities, type OwedItem, worstOf } from './deliveries.ts';
 import type { NamedFinding } from './named-finding.ts';
 import type { AlertNews, ClusterNews, NewFinding } from './notice.ts';
 
 /** Findings that are named in the news of one alert. */
 const namedInNews = 20;
+
+const begins: readonly Cause[] = ['new', 'standing', 'waiver-expired', 'reopened'];
 
 export interface NewsContext {
   readonly cluster: { readonly id: string; readonly name: string };
@@ -33,9 +35,12 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
 }
 
 /** @param messages the policy author's sentences, by rule */
-export function alertNews({ alert, cause, told: before }: OwedItem, messages: NewsContext['messages']): AlertNews {
-  // Of what was told to be over the receiver takes nothing to be there.
-  const told = before?.state === 'firing' ? before : undefined;
+export function alertNews(
+  { alert, cause, told: before, silencedUntilMs }: OwedItem,
+  messages: NewsContext['messages'],
+): AlertNews {
+  // Of what was told to be over, or not told at all, the receiver takes nothing to be there.
+  const told = before?.state === 'firing' && !begins.includes(cause) ? before : undefined;
   const {
     fingerprint,
     rule,
@@ -49,7 +54,6 @@ export function alertNews({ alert, cause, told: before }: OwedItem, messages: Ne
     backMs,
     overMs,
     held,
-    expired,
     reasons = [],
   } = alert;
   const message = messages.get(rule);
@@ -61,6 +65,8 @@ export function alertNews({ alert, cause, told: before }: OwedItem, messages: Ne
       ? count
       : Math.max(newIdentities(alert, told).length, fresh.length);
   const gone = told === undefined ? [] : newIdentities(told, alert);
+  const lapsed = cause === 'worse' && told !== undefined ? lapsedAfter(alert, told.atMs) : undefined;
+  const expired = cause === 'waiver-expired' ? alert.expired : lapsed;
   const findings = fresh.slice(0, namedInNews).map(newFinding);
   return {
     fingerprint,
@@ -77,8 +83,9 @@ export function alertNews({ alert, cause, told: before }: OwedItem, messages: Ne
     ...(told?.worst !== undefined &&
       !isOver &&
       hasRisen(alert, told) && { risen: { from: told.worst, to: worstOf(alert) ?? '' } }),
-    ...(cause === 'waiver-expired' && expired !== undefined && { expired }),
+    ...(expired !== undefined && { expired }),
     ...(alert.isOfRest === true && { isOfRest: true }),
+    ...(silencedUntilMs !== undefined && { wasSilenced: true }),
     sinceMs,
     ...(backMs !== undefined && { backMs }),
     ...(overMs !== undefined && { overMs }),

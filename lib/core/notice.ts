@@ -26,10 +26,12 @@ export interface AlertNews {
   readonly before?: number;
   /** A finding is of a higher severity than the receiver was told of. */
   readonly risen?: { readonly from: string; readonly to: string };
-  /** The waivers that expired, when it is told for that. */
+  /** The waivers that expired, when it is back for that, or worse. */
   readonly expired?: ExpiredWaivers;
   /** It was one of the groups that are followed together, which was told. */
   readonly isOfRest?: true;
+  /** A silence muted it until now. */
+  readonly wasSilenced?: true;
   /** When it began to fire; epoch milliseconds. */
   readonly sinceMs: number;
   /** When it came back last, if it was over since; epoch milliseconds. */

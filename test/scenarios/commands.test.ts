@@ -100,6 +100,8 @@ describe('routes explain', () => {
   test.each([
     { args: ['--severity', 'critical'], says: 'routes[0] (when severity == "critical"): soc, chat\n' },
     { args: ['--severity', 'low', '--cluster', 'x'], says: 'routes[1] (takes everything): chat\n' },
+    { args: ['--source', 'portcullis', '--severity', 'low'], says: 'past all routes: chat, soc\n' },
+    { args: ['--source', 'portcullis', '--cluster', 'receiver soc'], says: 'past all routes: chat\n' },
   ])('$args: $says', async ({ args, says }) => {
     expect(await world.run(['routes', 'explain', ...args])).toMatchObject({ code: 0, stdout: says });
   });

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Notice } from '../../lib/core/notice.ts';
+import { renderSlack } from '../../lib/core/render/slack.ts';
 import { policyOf } from '../support/evaluate.ts';
 import { hourMs, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';
 
@@ -107,6 +109,83 @@ describe('what a waiver covers is waived, and what is not there is resolved', ()
     const edited = rule('max: 0') + waivers(old, ['W-1', 'true', 'expires: 2026-01-20']);
     expect(await step(vuls(1), edited)).toEqual(['chat: prod waived r 1']);
     expect(await step(vuls(1), rule('max: 0') + waivers(old))).toEqual(['chat: prod reopened r 1']);
+  });
+});
+
+describe('when a waiver expires while other findings fire', () => {
+  const policy = (...ids: readonly string[]) =>
+    rule('max: 0') +
+    waivers(...ids.map((id) => [id, 'vulnerability == "CVE-2"', 'expires: 2026-01-06'] as const), [
+      'V-1',
+      'vulnerability == "CVE-3"',
+      'expires: 2026-01-08',
+    ]);
+
+  /** On the 5th CVE-1 fires, and CVE-2 and CVE-3 are waived. */
+  async function expiring(...ids: readonly string[]) {
+    const world = scripted({ policy: policy(...ids), receivers: { chat: 'all' } });
+    const step = steps(world);
+    expect(await step(vuls(1, 2, 3))).toEqual(['chat: prod new r 1']);
+    return { world, step };
+  }
+  const last = ({ receivers }: Scripted) => receivers.get('chat')?.accepted.at(-1) as Notice;
+
+  test('the news names it, and does not call new what it covered', async () => {
+    const { world, step } = await expiring('W-1');
+    expect(await step(vuls(1, 2, 3), undefined, 48)).toEqual(['chat: prod worse r 2']);
+    expect(last(world)).toMatchObject({ news: [{ expired: { waivers: ['W-1'], omitted: 0 } }] });
+    const text = JSON.stringify(renderSlack(last(world)).payload);
+    expect(text).toContain('worse, and a waiver expired (W-1)');
+    expect(text).toContain('1 new or not waived any more:');
+    // Each is named once.
+    expect(await step(vuls(1, 2, 3), undefined, 48)).toEqual(['chat: prod worse r 3']);
+    expect(last(world)).toMatchObject({ news: [{ expired: { waivers: ['V-1'], omitted: 0 } }] });
+    expect(await step(vuls(1, 2, 3, 4))).toEqual(['chat: prod worse r 4']);
+    expect(last(world)).not.toMatchObject({ news: [{ expired: expect.anything() }] });
+  });
+
+  test('of those that expired since a receiver heard of it, and many are counted', async () => {
+    const ids = Array.from({ length: 12 }, (_, i) => `W-${i + 1}`);
+    const { world, step } = await expiring(...ids);
+    world.receivers.get('chat')?.script.push('refuse');
+    expect(await step(vuls(1, 2, 3), undefined, 48)).toEqual([]);
+    expect(await step(vuls(1, 2, 3), undefined, 48)).toEqual(['chat: prod worse r 3']);
+    expect(last(world)).toMatchObject({ news: [{ expired: { waivers: ['V-1', ...ids.slice(0, 9)], omitted: 3 } }] });
+  });
+});
+
+describe('where the rule asks for something else, nothing is called waived that is not', () => {
+  const versions = (...rows: readonly (readonly [version: string, n: number])[]) =>
+    rows.map(([image_version, n]) => ({ ...vuls(n)[0], image_version })) as Rows;
+  const perVersion = rule('max: 0, per: [image, image_version]');
+
+  test('without waivers, when it goes by groups no more', async () => {
+    const step = steps(scripted({ policy: rule('max: 0, per: [image]') }));
+    await step(vuls());
+    expect(await step(vuls(1, 2))).toEqual(['chat: prod new r(app) 2']);
+    expect(await step(undefined, rule('max: 0'))).toEqual(['chat: prod new r 2', 'chat: prod policy-changed r(app) 2']);
+  });
+
+  test.each([
+    {
+      why: 'another finding, of all',
+      before: rule('max: 0'),
+      edited: rule(`max: 0, where: 'vulnerability == "CVE-9"'`) + waivers(['W', 'true', 'expires: 2026-01-20']),
+      shown: [vuls(1, 2), vuls(9)],
+      says: ['chat: prod policy-changed r 2'],
+    },
+    {
+      why: 'another finding, of a larger group',
+      before: perVersion,
+      edited: rule('max: 0, per: [image]') + waivers(['W', 'image_version == "2"', 'expires: 2026-01-20']),
+      shown: [versions(['1', 1]), versions(['2', 2])],
+      says: ['chat: prod policy-changed r(app 1) 1'],
+    },
+  ])('with a waiver of something else: $why', async ({ before, edited, shown: [first, second], says }) => {
+    const step = steps(scripted({ policy: before }));
+    await step(vuls());
+    await step(first);
+    expect(await step(second, edited)).toEqual(says);
   });
 });
 

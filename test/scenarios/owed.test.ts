@@ -58,6 +58,33 @@ describe('routes that ask why an alert is told', () => {
     expect(await look(world, 2, vuls())).toEqual(['soc: prod resolved r 1', 'chat: prod resolved r 1']);
   });
 
+  test('reopened: who was told that it is over, and not that it is back, is not told that it is over again', async () => {
+    const world = by('reopened');
+    await look(world, 0, vuls());
+    expect(await look(world, 1, vuls(1))).toEqual(['chat: prod new r 1']);
+    for (const hour of [2, 5, 8]) {
+      expect(await look(world, hour, vuls())).toEqual([`${hour === 2 ? 'chat' : 'soc'}: prod resolved r 1`]);
+      expect(await look(world, hour + 1, vuls(1))).toEqual(['soc: prod reopened r 1']);
+    }
+    // What comes after that is for it, and so is the end then.
+    expect(await look(world, 10, vuls(1, 2))).toEqual(['chat: prod worse r 2']);
+    expect(await look(world, 11, vuls())).toEqual(['soc: prod resolved r 2', 'chat: prod resolved r 2']);
+    expect(await look(world, 300, vuls(1))).toEqual(['chat: prod new r 1']);
+  });
+
+  test('reopened: that it is back is told when it is routed here after all', async () => {
+    const routes = [{ when: 'transition == "reopened"', receivers: ['soc'] }, { receivers: ['chat'] }];
+    const before = scripted({ receivers: { soc: 'summary', chat: 'summary' }, routes });
+    await look(before, 0, vuls());
+    await look(before, 1, vuls(1));
+    await look(before, 2, vuls());
+    expect(await look(before, 3, vuls(1))).toEqual(['soc: prod reopened r 1']);
+    const after = scripted({ receivers: { soc: 'summary', chat: 'summary' }, store: before.store });
+    expect(await look(after, 4, vuls(1))).toEqual(['chat: prod reopened r 1']);
+    expect(after.receivers.get('chat')?.accepted.at(-1)).toMatchObject({ news: [{ findings: [{}], omitted: 0 }] });
+    expect(await look(after, 5, vuls(1))).toEqual([]);
+  });
+
   test('standing: what stood at the first look is not new to others a run later', async () => {
     const world = by('standing');
     expect(await look(world, 0, vuls(1))).toEqual(['digest first soc: prod standing r 1']);
@@ -145,6 +172,20 @@ describe('a clock that was wrong', () => {
       heard.push(...(await look(world, day * 24, vuls(1))));
     }
     expect(heard).toContain('digest reminder chat: prod reminder r 1');
+  });
+
+  test('far ahead when a receiver said that it is gone does not switch it off until then', async () => {
+    const world = scripted({ receivers: { chat: 'summary', soc: 'summary' } });
+    await look(world, 0, vuls());
+    const soc = world.receivers.get('soc');
+    soc?.script.push('gone');
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
+    await world.run(startMs + 365 * dayMs);
+    world.heard();
+    const sent = soc?.sent.length ?? 0;
+    await look(world, 2, vuls(1));
+    expect(soc?.sent.length).toBeGreaterThan(sent);
+    expect(soc?.accepted.at(-1)).toMatchObject({ about: 'alerts', news: [{ rule: 'r' }] });
   });
 
   test('ahead in a run that died holds nothing back', async () => {

@@ -296,6 +296,25 @@ export const stories: readonly Story[] = [
     ],
   },
   {
+    name: 'what was told before a silence and still fires is told when it ends',
+    isTimed: true,
+    steps: [
+      { at: '0d', shows: shows(), hears: [] },
+      { at: '1d', shows: shows(1), hears: ['chat: prod new r 1'] },
+      {
+        at: '1d1h',
+        silence: { id: 'S-1', where: 'cluster == "prod"', until: '2d' },
+        hears: ['chat: silence S-1 new silence-ending'],
+      },
+      {
+        at: '2d',
+        shows: shows(1),
+        hears: ['digest reminder chat: prod reminder r 1', 'chat: silence S-1 resolved silence-ending'],
+      },
+      { at: '3d', shows: shows(1), hears: [] },
+    ],
+  },
+  {
     name: 'an alert comes and goes under a silence, another one ends under it',
     isTimed: true,
     steps: [

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
+import { alertnames } from '../../lib/core/render/alertmanager-parts.ts';
 import { renderWebhook } from '../../lib/core/render/webhook.ts';
 import { worse } from '../fixtures/render/news-samples.ts';
 
@@ -28,6 +29,13 @@ test('every cause and kind that the schema knows is explained', () => {
 
   expect(cause.enum.length).toBeGreaterThan(5);
   for (const word of [...cause.enum, ...kind.enum]) expect(text).toContain(`\`${word}\``);
+});
+
+test('every alertname of the alertmanager format is listed, and no other', () => {
+  const [sentence = ''] = /^- `alertname` is [^.]*\./m.exec(text) ?? [];
+  const listed = [...sentence.matchAll(/`(Portcullis\w+)`/g)].map(([, name]) => name);
+
+  expect(listed).toEqual(Object.values(alertnames));
 });
 
 test('the code that verifies a signature takes what we sign, once, and nothing else', () => {

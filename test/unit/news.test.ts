@@ -20,7 +20,7 @@ function daily(policy: string) {
     const facts = { scannedAtMs: nowMs - dayMs + day };
     const given = { findings: { vulnerabilities }, facts, options: { track: true } };
     const evaluation = evaluate(changed, given, nowMs + laterMs);
-    const atMs = nowMs + day * dayMs;
+    const atMs = nowMs + day * dayMs + laterMs;
     alerts = advance(alerts, evaluation, undefined, atMs, { reopenWithinMs: 7 * dayMs, last });
     last = { policyDigest: evaluation.policy.digest, images: evaluation.seen?.images };
     const owed = owe(
@@ -32,7 +32,7 @@ function daily(policy: string) {
         announce: 'all',
         remindMs: { critical: dayMs, high: 30 * dayMs, medium: 30 * dayMs, low: 30 * dayMs },
         wants: () => true,
-        isSilenced: () => false,
+        silencedUntilMs: () => undefined,
       },
       atMs,
     );
@@ -82,7 +82,7 @@ describe('what comes back', () => {
     const [over] = look([]);
 
     expect(ageOf(back as AlertNews, nowMs + 3 * dayMs)).toBe(', first seen 2d ago');
-    expect(ageOf({ ...(back as AlertNews), cause: 'reminder' }, nowMs + 6 * dayMs)).toBe(', firing for 3d');
+    expect(ageOf({ ...(back as AlertNews), cause: 'reminder' }, nowMs + 6 * dayMs)).toBe(', firing again for 3d');
     expect(ageOf(over as AlertNews, nowMs + 4 * dayMs)).toBe(' after 24h');
   });
 
@@ -114,6 +114,18 @@ test('what is back since waivers expired names them, and no other', () => {
     expired: { waivers: ids.slice(0, 10), omitted: 2 },
   });
   expect(look([vulnerability('A'), vulnerability('B')], waived(...ids) + other, atMs)[0]?.expired).toBeUndefined();
+});
+
+describe('a reminder', () => {
+  test.each([
+    { why: 'a run a little sooner than the one before', earlyMs: 500, says: ['reminder'] },
+    { why: 'half an hour sooner', earlyMs: 30 * 60_000, says: ['reminder'] },
+    { why: 'more than that', earlyMs: 31 * 60_000, says: [] },
+  ])('comes with $why: $says', ({ earlyMs, says }) => {
+    const look = daily('rules:\n  - {id: r, on: vulnerabilities, max: 0, severity: critical}\n');
+    look([vulnerability('A')]);
+    expect(look([vulnerability('A')], undefined, -earlyMs).map(({ cause }) => cause)).toEqual(says);
+  });
 });
 
 describe('what is over', () => {

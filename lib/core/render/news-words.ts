@@ -149,14 +149,21 @@ const causes: Readonly<Record<AlertKind, Readonly<Record<Cause, string>>>> = {
   },
 };
 
-export function causeOf(item: Pick<AlertNews, 'cause' | 'rule' | 'reasons' | 'isOfRest'>): string {
+export function causeOf(
+  item: Pick<AlertNews, 'cause' | 'rule' | 'reasons' | 'isOfRest' | 'wasSilenced' | 'expired'>,
+): string {
+  if (item.cause === 'worse' && item.expired !== undefined) return 'worse, and a waiver expired';
   if (item.cause === 'standing' && item.isOfRest === true) return 'was among other groups, and is told by itself';
-  return causes[kindOf(item)][item.cause];
+  return `${causes[kindOf(item)][item.cause]}${silencedOf(item)}`;
+}
+
+export function silencedOf({ wasSilenced }: Pick<AlertNews, 'wasSilenced'>): string {
+  return wasSilenced === true ? ', silenced until now' : '';
 }
 
 const tellingAgeMs = 3_600_000;
 
-/** `, firing for 12d 3h`, `, first seen 12d ago` or ` after 12d`; nothing where that says no more than `new`. */
+/** `, firing for 12d 3h`, `, firing again for 3d`, `, first seen 12d ago` or ` after 12d`; nothing where that says no more than `new`. */
 export function ageOf(item: AlertNews, atMs: number): string {
   const { cause, rule, sinceMs, backMs = sinceMs, overMs } = item;
   // Since it was announced, which tells nothing.
@@ -165,7 +172,8 @@ export function ageOf(item: AlertNews, atMs: number): string {
   if (atMs - sinceMs < tellingAgeMs) return '';
   // It did not fire all the time.
   if (cause === 'reopened' || cause === 'waiver-expired') return `, first seen ${formatDuration(atMs - sinceMs)} ago`;
-  return `, ${rule === '' ? 'for' : 'firing for'} ${formatDuration(atMs - backMs)}`;
+  const firing = item.backMs === undefined ? 'firing for' : 'firing again for';
+  return `, ${rule === '' ? 'for' : firing} ${formatDuration(atMs - backMs)}`;
 }
 
 /** `12 → 15 found, 0 allowed, 3 waived` */
@@ -199,6 +207,11 @@ export function expiredOf({ expired }: AlertNews, max: number, spell: (id: strin
     shown++;
   }
   return shown === 0 ? plural(total, 'waiver') : `${text}${and(total - shown)}`;
+}
+
+/** What to call findings that came: of those that a waiver covered it is not known that they are new. */
+export function cameWord({ expired }: Pick<AlertNews, 'expired'>): string {
+  return expired === undefined ? 'new' : 'new or not waived any more';
 }
 
 export const originWords = { 'new-image': 'image new to the report', disclosed: 'newly disclosed' } as const;

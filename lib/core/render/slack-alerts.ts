@@ -5,6 +5,7 @@ import {
   ageOf,
   briefOf,
   cameIn,
+  cameWord,
   causeOf,
   expiredOf,
   goneWord,
@@ -126,7 +127,7 @@ function itemText(item: AlertNews, atMs: number, max: number): Section {
   }
 
   const came = cameIn(item);
-  if (cause === 'worse') head.push(came > 0 ? `${quantity(came)} new:` : worseBy(item));
+  if (cause === 'worse') head.push(came > 0 ? `${quantity(came)} ${cameWord(item)}:` : worseBy(item));
   const goneHead = gone > 0 ? `${quantity(gone)} ${goneWord(item)}` : '';
   const told = fitLines(
     findings.slice(0, shownFindings),
@@ -171,7 +172,7 @@ function changesOf(item: AlertNews): string {
   const came = cameIn(item);
   return [
     `${quantity(count)} found${isOver(cause) ? ' before' : ''}`,
-    came > 0 && `${quantity(came)} new`,
+    came > 0 && `${quantity(came)} ${cameWord(item)}`,
     gone > 0 && `${quantity(gone)} ${goneWord(item)}`,
   ]
     .filter(Boolean)

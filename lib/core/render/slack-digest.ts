@@ -7,6 +7,7 @@ import {
   causeOf,
   hasReasons,
   numbersOf,
+  silencedOf,
   sumOf,
   type Tally,
   tallyOf,
@@ -175,14 +176,15 @@ function clusterText(one: Counted, atMs: number, max: number): Section {
 }
 
 function alertLine(item: AlertNews, atMs: number): string {
-  const { rule, severity, group, reasons } = item;
+  const { rule, severity, group, reasons, held } = item;
   const mark = `• ${markOf(item)}`;
   if (hasReasons(item)) {
     const why = reasons[0] === undefined ? '' : `: ${slackCode(reasons[0].kind, 40)}${andMore(reasons.length - 1)}`;
     return `${mark} ${capital(causeOf(item))}${ageOf(item, atMs)}${why}`;
   }
   const at = Object.keys(group).length > 0 ? ` for ${groupText(group)}` : '';
-  return `${mark} ${slackCode(rule, 70)} (${severity})${ageOf(item, atMs)}: ${numbersOf(item)}${at}`;
+  const as = held === undefined ? '' : ` (still as it was: ${slackCode(held, 40)})`;
+  return `${mark} ${slackCode(rule, 70)} (${severity})${ageOf(item, atMs)}${silencedOf(item)}: ${numbersOf(item)}${at}${as}`;
 }
 
 function andMore(reasons: number): string {

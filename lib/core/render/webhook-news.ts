@@ -95,6 +95,7 @@ function alertEntry(item: AlertNews): AlertEntry {
       expired_waivers: item.expired.waivers.slice(0, 10).map((id) => shortName(id, 64)),
       expired_waivers_omitted: item.expired.omitted + Math.max(0, item.expired.waivers.length - 10),
     }),
+    ...(item.wasSilenced !== undefined && { was_silenced: item.wasSilenced }),
     since: isoTime(item.sinceMs),
     over_at: isoTime(item.overMs),
     held: item.held === undefined ? null : shortName(item.held),

@@ -96,9 +96,12 @@ export const AlertEntry = z
       .optional(z.strictObject({ from: z.string(), to: z.string() }))
       .check(is('a finding is of a higher severity than was told')),
     expired_waivers: z.optional(
-      z.array(z.string()).check(is('of cause waiver-expired: ids of the waivers, those that expired last first')),
+      z
+        .array(z.string())
+        .check(is('of cause waiver-expired, or worse: ids of the waivers, those that expired last first')),
     ),
     expired_waivers_omitted: z.optional(Count.check(is('waivers that expired beyond those'))),
+    was_silenced: z.optional(z.literal(true)).check(is('of cause reminder: a silence muted it until now')),
     since: Time.check(is('when it began to fire')),
     over_at: Time,
     held: z.nullable(z.string()).check(is('why the newest report does not tell whether it still stands')),

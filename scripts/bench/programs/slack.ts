@@ -40,7 +40,7 @@ function messageOf(evaluation: Evaluation) {
     announce: 'all',
     remindMs: { critical: dayMs, high: 3 * dayMs, medium: 7 * dayMs, low: 30 * dayMs },
     wants: () => true,
-    isSilenced: () => false,
+    silencedUntilMs: () => undefined,
   } as const;
   const owed = owe('bench c-1', 'chat', alerts, {}, options, nowMs);
   if (owed === undefined) throw new Error('slack: nothing is owed');

@@ -283,6 +283,7 @@ function causeOf(
   }
   if (isWorse(alert, told)) return 'worse';
   if (told.isQuiet === true) return undefined;
+  // Held or not: the end of the silence was announced.
   if (told.atMs < silencedUntilMs) return 'reminder';
   if (options.isReposted === true) return nowMs > told.atMs ? 'reminder' : undefined;
   // Nothing is repeated as fact that the newest report does not confirm.

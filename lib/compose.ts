@@ -21,6 +21,7 @@ import { heartbeatReferences, receiverReferences } from './config/references.ts'
 import { type Receiver, secretReference } from './config/schema.ts';
 import { formatDuration } from './core/duration.ts';
 import { InputError, UndeterminedError } from './core/errors.ts';
+import { clusterFinding } from './core/evaluate.ts';
 import type { Evaluation } from './core/evaluation.ts';
 import { type PagePlace, parseS3Prefix } from './core/page-place.ts';
 import { preparePatterns } from './core/pattern.ts';
@@ -139,7 +140,8 @@ export function judgeReport(body: Bytes, judge: Omit<Judge, 'readReport'>, optio
 
 /** All findings of a report at hand that a policy looks at. */
 export async function readFindings(body: Bytes, policy: Policy, push: Push): Promise<void> {
-  await reader()(body, new Set(policy.rules.map(({ on }) => on)), push);
+  const { facts } = await reader()(body, new Set(policy.rules.map(({ on }) => on)), push);
+  push('cluster', clusterFinding({ cluster: {} }, facts));
 }
 
 function reader(options?: ReadOptions): ReportReader {

@@ -109,6 +109,8 @@ async function update(
   { nowMs, policy }: Pick<Judge, 'nowMs' | 'policy'>,
   { store, options }: FollowEdges,
 ): Promise<Followed> {
+  /** Of a try that another run was faster than. */
+  let written: readonly Alert[] = [];
   for (let tries = 0; tries < mostTries; tries++) {
     const state = await loadCluster(store, group, nowMs);
     const before = [...state.alerts.values()].map(({ value }) =>
@@ -128,7 +130,18 @@ async function update(
     const isNewer = age > 0;
     // Older than what is known, as when another run was faster: it ends nothing.
     if (head !== undefined && age < 0 && evaluation.seen !== undefined && evaluation.reasons.length === 0) {
-      return { group, row, verdict: head.verdict, alerts: before, head, state };
+      const isStray = (alert: Alert) =>
+        alert.scannedAtMs < head.scannedAtMs && written.some((one) => isSame(one, alert));
+      const alerts = before.filter((alert) => !isStray(alert));
+      // The faster run has not seen them: the next one looks at its report again, and ends what it does not show.
+      if (alerts.length < before.length)
+        await store.put(
+          group,
+          { key: headKey, value: { ...head, reviewAtMs: nowMs } },
+          state.head?.version ?? 0,
+          nowMs,
+        );
+      return { group, row, verdict: head.verdict, alerts, head, state };
     }
     const { coverage, doubt } =
       evaluation.seen === undefined || age < 0 || isWrong
@@ -143,10 +156,17 @@ async function update(
     };
     const alerts = advance(before, judged, doubt, nowMs, { ...options, last, isOnlyOlder: found.isOnlyOlder === true });
     const next = nextHead(head, row, isWrong ? unseen(evaluation) : evaluation, coverage, isNewer, nowMs, policy);
-    if (!(await save(store, group, state, alerts, next, options, nowMs))) continue;
+    if (!(await save(store, group, state, alerts, next, options, nowMs))) {
+      written = alerts;
+      continue;
+    }
     return { group, row, evaluation, verdict: evaluation.verdict, alerts, head: next, state };
   }
   throw new StoreError(`cluster ${row.clusterName}: other runs kept writing it`);
+}
+
+function isSame(a: Alert, b: Alert): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** What stands on no report. */

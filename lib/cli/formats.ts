@@ -7,6 +7,8 @@ export interface FormatOptions {
   readonly columns: number;
   /** Path of the policy, relative to the root of the repository where it is inside one. */
   readonly policyFile?: string | undefined;
+  /** The file of the pipeline that runs the gate, where it is known. */
+  readonly pipelineFile?: string | undefined;
 }
 
 export type Render = (evaluation: Evaluation, options: FormatOptions) => string;

@@ -8,6 +8,7 @@ import { askLive, askRemote, judgeFile } from './gate-ask.ts';
 import { type GateValues, type Judged, refuse } from './gate-values.ts';
 import { durationOption, parseOptions, timeOption } from './options.ts';
 import { checkWritable, isSameFile, removeEarlier, removeFile, type Written, write } from './outputs.ts';
+import { pipelinePath } from './repository-path.ts';
 import { columnsOf, type Terminal, wantsColour } from './terminal.ts';
 
 export const gateHelp = `portcullis gate --report FILE|- --policy FILE     verdict on a report at hand, offline
@@ -55,10 +56,11 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
   const nowMs = timeOption('--now', values.now) ?? terminal.nowMs();
 
   const { evaluation, policyFile, rules } = await judge(values, nowMs, terminal);
+  const pipelineFile = pipelinePath(terminal.env);
   const colour = wantsColour(terminal.stdout, terminal.env);
   try {
     for (const { file, render } of outs) {
-      await write('--out', file, render(evaluation, { colour: false, columns: 100, policyFile }));
+      await write('--out', file, render(evaluation, { colour: false, columns: 100, policyFile, pipelineFile }));
     }
     const [[, baselineFile] = []] = baselineOut(values);
     if (baselineFile !== undefined) {
@@ -77,7 +79,7 @@ export async function gateCommand(args: readonly string[], terminal: Terminal): 
     await Promise.all(outs.map(({ file }) => removeFile(file)));
     throw error;
   }
-  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile }));
+  terminal.stdout.write(render(evaluation, { colour, columns: columnsOf(terminal.stdout), policyFile, pipelineFile }));
   if (evaluation.isLetThrough) {
     terminal.stderr.write(
       `portcullis: LET THROUGH: the verdict is undetermined, and --on-undetermined pass was given\n`,

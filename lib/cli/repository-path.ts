@@ -25,3 +25,18 @@ function rootAbove(file: string): string | undefined {
   }
   return folder;
 }
+
+/**
+ * The file that the pipeline at hand is written in, from the root of its repository: `.github/workflows/deploy.yml`.
+ * @see GITHUB_WORKFLOW_REF, `owner/repository/path@ref`, and CI_CONFIG_PATH, which may be a URL or of another project
+ */
+export function pipelinePath({
+  GITHUB_WORKFLOW_REF,
+  GITHUB_REPOSITORY,
+  CI_CONFIG_PATH,
+}: Terminal['env']): string | undefined {
+  const [workflow = ''] = (GITHUB_WORKFLOW_REF ?? '').split('@');
+  if (GITHUB_REPOSITORY && workflow.startsWith(`${GITHUB_REPOSITORY}/`))
+    return workflow.slice(GITHUB_REPOSITORY.length + 1);
+  return CI_CONFIG_PATH && /^[\w./-]+$/.test(CI_CONFIG_PATH) ? CI_CONFIG_PATH : undefined;
+}

@@ -185,11 +185,12 @@ export class EvaluationFold {
     const isListed = result.evidence === 'listed';
     // What is not listed cannot be told from what was there.
     if (isBroken && !isListed) return one;
-    const { isWorse, findings, fixed, ...found } = (this.#rules[i] as RuleFold).compare(clusterId, known);
-    const isNews = found.new > 0 || isWorse;
+    const { worse, findings, fixed, ...found } = (this.#rules[i] as RuleFold).compare(clusterId, known);
+    const isNews = found.new > 0 || worse.length > 0;
     const tellsFixed = this.#since?.tellsFixed === true && suffices && one.doubts.length === 0;
     const since = { new: found.new, fixed: tellsFixed ? fixed : 0, before: known.count };
-    const tellsNews = isBroken && isNews;
+    // Of what is worse nothing is left out that is kept.
+    const tellsNews = isBroken && found.new > 0;
     const shown = tellsNews ? findings : result.findings;
     const news = new Set(findings.map(({ fingerprint }) => fingerprint));
     const old = tellsNews ? result.findings.filter(({ fingerprint }) => !news.has(fingerprint)) : [];
@@ -205,6 +206,7 @@ export class EvaluationFold {
         ...(old.length > 0 && { knownFindings: old }),
         since,
       },
+      worse: isBroken ? worse : [],
     };
   }
 
@@ -219,7 +221,7 @@ export class EvaluationFold {
     const left: string[] = [];
     const excesses: Excess[] = [];
     for (const [i, { result, doubts }] of judged.entries()) {
-      const { id, status, evidence, since, count } = result;
+      const { id, on, status, evidence, since, count } = result;
       if (!stops(status, this.#options.strict === true)) continue;
       const fold = this.#rules[i] as RuleFold;
       const { overBroad } = fold.waivers;
@@ -229,6 +231,10 @@ export class EvaluationFold {
         );
       }
       if (overBroad.length > 0) continue;
+      if (on === 'cluster') {
+        left.push(`rule ${id}: it is about numbers of the cluster, which no change of one thing brings about`);
+        continue;
+      }
       if (evidence === 'reported') {
         left.push(`rule ${id}: the report counts ${count} findings that it does not list, so no change is known`);
         continue;
@@ -344,6 +350,9 @@ export class EvaluationFold {
           message: `rule ${rule.id}: findings that may be others than the baseline knows count as new: ${nameless.join(', ')}`,
         });
     }
+    for (const { result, worse = [] } of judged) {
+      if (worse.length > 0) add({ message: `rule ${result.id} is worse than in the baseline: ${worse.join('; ')}` });
+    }
     for (const one of judged) {
       if (one.relaxed !== undefined)
         add({ message: `${one.relaxed}; accepted by reconcile: ${this.#policy.reconcile}` });
@@ -382,6 +391,8 @@ interface Judged {
   /** What keeps the rule from being a pass. */
   readonly doubts: readonly Reason[];
   readonly relaxed: string | undefined;
+  /** What the baseline knows of it and has become worse. */
+  readonly worse?: readonly string[];
 }
 
 /** No report and no reason why: whoever asked forgot to look. */
@@ -495,7 +506,8 @@ function ofList(list: ListName): ClusterCount {
   return { of: (facts) => facts.lists[list].reported, list };
 }
 
-function clusterFinding(subject: Subject, facts: ReportFacts): Finding {
+/** What rules on the cluster look at. */
+export function clusterFinding(subject: Subject, facts: ReportFacts): Finding {
   return {
     name: subject.cluster.name ?? facts.clusterName,
     id: subject.cluster.id ?? facts.clusterId,

@@ -19,6 +19,7 @@ import { type FieldType, type Finding, fields } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
 import { type Group, keptFindings, mostGroups, namedFindings, Tally, type Tracking } from './tally.ts';
 import { isOverBroad, type Loan, WaiverIndex } from './waivers.ts';
+import { worseThan } from './worse.ts';
 import { Worst } from './worst.ts';
 
 /** What a rule keeps of the findings it has seen: numbers, and the worst of them. */
@@ -200,18 +201,27 @@ export class RuleFold {
       of instanceof Tally ? of.worst.items : of.worst === undefined ? [] : [of.worst];
     if (!ratchet)
       return broken.map((of) => ({ rule: id, count: of.count, max, remedies: of.remedies, worst: worstOf(of) }));
-    return broken.flatMap(({ fresh }) => {
-      if (fresh === undefined || fresh.count === 0) return [];
+    return broken.flatMap((of) => {
+      const { fresh } = of;
+      if (fresh === undefined) return [];
+      if (this.#isSoonerBelow(of))
+        return [{ rule: id, count: of.count, max, remedies: of.remedies, worst: worstOf(of) }];
+      if (fresh.count === 0) return [];
       const { count, remedies } = fresh;
       return [{ rule: id, count, max: 0, remedies, worst: this.#counted.freshWorst.items }];
     });
+  }
+
+  /** Whether fewer findings have to go for it to be within its threshold than for it to be as it was. */
+  #isSoonerBelow({ count, fresh }: Group | Tally): boolean {
+    return fresh !== undefined && count - this.rule.max < fresh.count;
   }
 
   /** Whether it is worse than what is known also when all is gone that is not known. */
   staysWorse({ grades, groups, failed }: KnownFindings): boolean {
     return this.#broken().some((of) => {
       const { count, fresh } = of;
-      if (fresh === undefined || count - fresh.count <= this.rule.max) return false;
+      if (fresh === undefined || this.#isSoonerBelow(of) || count - fresh.count <= this.rule.max) return false;
       const were = 'key' in of ? groups[this.#lastingKey(of)] : grades;
       const left = fresh.grades.map((n, i) => n - (fresh.own[i] ?? 0));
       return were === undefined || fresh.hasRisen || failsMore(fresh.failed, failed) || isWorse(left, were);
@@ -239,14 +249,34 @@ export class RuleFold {
     const before = (of: Group | Tally) => ('key' in of ? groups[this.#lastingKey(of)] : grades);
     return {
       new: sum(broken.map((group) => group.fresh?.count ?? 0)),
-      isWorse: broken.some((group) => {
-        const were = before(group);
-        const { hasRisen = false, grades: are = noGrades, failed: fail = new Map() } = group.fresh ?? {};
-        return were === undefined || hasRisen || failsMore(fail, failed) || isWorse(are, were);
-      }),
+      worse: [
+        ...new Set(
+          broken.flatMap((group) => {
+            const were = before(group);
+            if (were === undefined) return [`${this.#called(group)} was within its threshold`];
+            return worseThan(group.fresh ?? nothingFresh, { grades: were, failed }, (identity) =>
+              this.#checkOf(identity),
+            );
+          }),
+        ),
+      ],
       fixed: isWhole ? [...known.keys()].filter(isGone).length : 0,
       findings: fresh.map((finding) => this.#keep(clusterId, finding)),
     };
+  }
+
+  #called(group: Group | Tally): string {
+    if (!('key' in group)) return 'the rule';
+    return (this.rule.per ?? []).map((field, i) => `${field}=${shown(field, group.values[i])}`).join(' ');
+  }
+
+  /** The name of a baseline check, if it is among the worst. */
+  #checkOf(identity: number): string | undefined {
+    const groups = [...this.#counted.groups.values()].flatMap(({ worst }) => (worst === undefined ? [] : [worst]));
+    const found = [...this.#counted.worst.items, ...groups].find(
+      (finding) => identityNumber(this.rule.on, finding) === identity,
+    );
+    return found?.check === undefined ? undefined : `check ${shown('check', found.check)}`;
   }
 
   /** What tells the findings apart that the rule counts, of all groups, and how bad they are. */
@@ -380,6 +410,8 @@ export class RuleFold {
   }
 }
 
+const nothingFresh = { grades: noGrades, failed: new Map<number, number>(), hasRisen: false };
+
 /** Whether a known baseline check has more failed rules than it had, whatever became of others. */
 function failsMore(now: ReadonlyMap<number, number>, before: ReadonlyMap<number, number>): boolean {
   return [...before].some(([identity, count]) => (now.get(identity) ?? 0) > count);
@@ -395,8 +427,8 @@ function failedOf(
 export interface Comparison {
   /** Findings that are not known. */
   readonly new: number;
-  /** There are more findings than were known. */
-  readonly isWorse: boolean;
+  /** What is known and has become more, or worse: phrases, none when nothing has. */
+  readonly worse: readonly string[];
   /** Findings that were known and are not there. */
   readonly fixed: number;
   /** The worst of the new ones. */

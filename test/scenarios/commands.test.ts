@@ -1,5 +1,8 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type SimulatedCluster, worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
+import { command } from '../support/command.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 const at = (hours: number) => ['--now', new Date(worldNowMs + hours * 3_600_000).toISOString()];
@@ -94,6 +97,28 @@ describe('a silence', () => {
     expect(ran.stderr).toContain(says);
     expect(ran.code).toBe(3);
   });
+});
+
+test('explain tells what numbers of the cluster a rule looked at', async () => {
+  const policy = `${world.folder}/numbers.yaml`;
+  await writeFile(
+    policy,
+    'version: 1\nname: p\nrules:\n  - {id: few, on: cluster, where: "vulnerabilities > 5", max: 0}\n',
+  );
+  const asked = [
+    'explain',
+    '--report',
+    resolve('docs/examples/report.json'),
+    '--policy',
+    policy,
+    '--now',
+    '2026-11-02T08:00:00Z',
+  ];
+  const { stdout } = await command([...asked, '--rule', 'few']);
+  expect(stdout).toContain('1 finding on cluster\n  0 of which this is false: vulnerabilities > 5');
+  const [print = ''] = /[0-9a-f]{32}/.exec(stdout) ?? [];
+  const told = (await command([...asked, print])).stdout;
+  expect(told.slice(told.indexOf('vulnerabilities > 5'))).toContain('vulnerabilities is 9');
 });
 
 describe('routes explain', () => {

@@ -175,6 +175,35 @@ describe('nothing is called fixed', () => {
     expect(world.calls).toEqual(['list']);
   });
 
+  test('nor is anything told by a report that another run was faster than with a newer one', async () => {
+    const world = scripted({ receivers: { chat: 'all' } });
+    const shows = (hour: number, ...numbers: number[]) =>
+      world.clusters.set('prod', {
+        findings: { vulnerabilities: vuls(...numbers) },
+        scannedAtMs: startMs + hour * hourMs,
+      });
+    shows(0);
+    await world.run(startMs);
+    shows(1, 1);
+    let puts = 0;
+    // Between the alert that is written by the older report and that this is the report it stands on.
+    await world.run(startMs + 2 * hourMs, async (name, effect) => {
+      if (name === 'put' && ++puts === 2) {
+        shows(2);
+        await world.run(startMs + 2 * hourMs);
+      }
+      return effect();
+    });
+    expect(world.heard()).toEqual([]);
+    await world.run(startMs + 3 * hourMs);
+    shows(4);
+    await world.run(startMs + 4 * hourMs);
+    expect(world.heard()).toEqual([]);
+    shows(5, 1);
+    await world.run(startMs + 5 * hourMs);
+    expect(world.heard()).toHaveLength(1);
+  });
+
   test('and a report that was known before it grew old is judged as one that was not', async () => {
     const policy = `rules:
   - {id: r, on: vulnerabilities, max: 0}

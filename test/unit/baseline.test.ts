@@ -7,6 +7,7 @@ import { renderGitlabCodequality } from '../../lib/core/render/gitlab-codequalit
 import { renderGitlabContainer } from '../../lib/core/render/gitlab-container.ts';
 import { renderJson } from '../../lib/core/render/json.ts';
 import { renderSarif } from '../../lib/core/render/sarif.ts';
+import { renderTable } from '../../lib/core/render/table.ts';
 import type { ReportFacts } from '../../lib/core/report.ts';
 import { parseResult } from '../../lib/core/result.ts';
 import { anyAge, retime } from '../../lib/core/retime.ts';
@@ -158,9 +159,37 @@ describe('against a baseline', () => {
   test('more of what is known fails in every format', () => {
     const more = since(before, policy, vuls(1, 2, 3, 3));
     const [run] = JSON.parse(renderSarif(more, {})).runs;
-    expect(run.results.map(({ level }: { level: string }) => level)).toEqual(['note', 'note', 'note', 'note', 'error']);
+    expect(run.results.map(({ level }: { level: string }) => level)).toEqual(Array(4).fill('error'));
     const issues = JSON.parse(renderGitlabCodequality(more, {}));
-    expect(issues.map(({ severity }: { severity: string }) => severity)).toEqual(['critical', 'info', 'info', 'info']);
+    expect(issues.map(({ severity }: { severity: string }) => severity)).toEqual(Array(3).fill('critical'));
+    expect(more.notes).toEqual([
+      { message: 'rule r is worse than in the baseline: 4 findings that are High or worse, and 3 before' },
+    ]);
+    const text = renderTable(more, { colour: false, columns: 200 });
+    expect(text).not.toContain('not shown');
+  });
+
+  test('what became worse is said by name', () => {
+    const checks = 'rules:\n  - {id: r, on: baseline_checks, max: 0}\n';
+    const failing = (rules_failed: number) => ({
+      baseline_checks: [{ severity: 'High', check: 'SSH', check_type: 't', standard: 's', rules_failed }],
+    });
+    const { rules, notes } = since(baseline(checks, failing(3)), checks, failing(8));
+    expect(rules[0]).toMatchObject({ status: 'fail', findings: [{ fields: { check: 'SSH', rules_failed: 8 } }] });
+    expect(notes.map(({ message }) => message)).toEqual([
+      'rule r is worse than in the baseline: check SSH failed 3 rules and fails 8',
+    ]);
+    const severe = { vulnerabilities: [1, 2, 3].map((n) => ({ ...vul(n), severity: n === 2 ? 'Critical' : 'High' })) };
+    expect(since(before, policy, severe).notes[0]?.message).toContain('a finding is more severe than it was');
+  });
+
+  test('the way to green goes below the threshold where that is nearer than to what was', () => {
+    const five = 'rules:\n  - {id: r, on: vulnerabilities, max: 5}\n';
+    const now = { vulnerabilities: [1, 2, 3, 4, 5, 6].map((n) => ({ ...vul(n), package: `p${n}` })) };
+    const old = { vulnerabilities: now.vulnerabilities.slice(0, 1) };
+    const evaluation = since(baseline(five, old), five, now);
+    expect(evaluation).toMatchObject({ verdict: 'fail', wayToGreen: { of: 6, steps: [{ clears: 1 }] } });
+    expect(evaluation.wayToGreen?.steps).toHaveLength(1);
   });
 
   test('more of the same fails too', () => {
@@ -404,7 +433,12 @@ describe('against a baseline', () => {
         const gone = [...known].filter((one) => !now.some((finding) => key(finding) === one));
         expect(evaluation.rules[0]?.since).toEqual({ new: fresh.length, fixed: gone.length, before: old.length });
         if (evaluation.verdict !== 'fail' || fresh.length === 0) return;
-        expect(evaluation.wayToGreen?.of).toBe(fresh.length);
+        // Of a group that is sooner within its threshold than as it was all count.
+        const of = broken.reduce((sum, [, rows]) => {
+          const news = rows.filter((one) => !known.has(key(one))).length;
+          return sum + (rows.length - max < news ? rows.length : news);
+        }, 0);
+        expect(evaluation.wayToGreen?.of).toBe(of);
         const shown = new Set(
           evaluation.rules[0]?.findings.map(({ fields }) => `${fields.image} ${String(fields.vulnerability).slice(4)}`),
         );

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Evaluation } from '../../lib/core/evaluation.ts';
+import { renderGitlabCodequality } from '../../lib/core/render/gitlab-codequality.ts';
 import { renderSarif } from '../../lib/core/render/sarif.ts';
 import { hostileResult } from '../fixtures/formats/hostile.ts';
 import { doubted, failing, passing, policyFile, reported, strict, undetermined } from '../fixtures/formats/samples.ts';
@@ -189,6 +190,27 @@ test.each([
   const location = runOf(strict, file).results[0]?.locations[0]?.physicalLocation.artifactLocation;
 
   expect(location).toEqual({ uri, ...(base && { uriBaseId: base }) });
+});
+
+test('where the policy is not at hand findings are at the file of the pipeline, which is there', () => {
+  const options = { pipelineFile: '.github/workflows/deploy.yml' };
+  const [run] = JSON.parse(renderSarif(failing, options)).runs;
+  const places = (run.results as readonly Result[]).map(({ locations, suppressions }) => {
+    const { artifactLocation, region } = locations[0]?.physicalLocation ?? {};
+    return [artifactLocation?.uri, suppressions === undefined ? 'open' : 'waived', region?.startLine].join(' ');
+  });
+  // Tools that close what is suppressed go by rule and line.
+  expect([...new Set(places)].sort()).toEqual([
+    '.github/workflows/deploy.yml open 1',
+    '.github/workflows/deploy.yml waived 2',
+  ]);
+  expect(run.tool.driver.rules[0].help.text).not.toContain('deploy.yml');
+  const issues = JSON.parse(renderGitlabCodequality(failing, { pipelineFile: 'ci/gate.yml' }));
+  const lines = issues.map(
+    ({ location }: { location: { path: string; lines: { begin: number } } }) =>
+      `${location.path} ${location.lines.begin}`,
+  );
+  expect([...new Set(lines)].sort()).toEqual(['ci/gate.yml 1', 'ci/gate.yml 2']);
 });
 
 test('more than GitHub keeps is left out, the least urgent first, and counted', () => {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { pipelinePath } from '../../lib/cli/repository-path.ts';
 import { formatDuration, parseDuration } from '../../lib/core/duration.ts';
 import { workload } from '../../lib/core/fingerprint.ts';
 import { matchesGlob } from '../../lib/core/glob.ts';
@@ -112,4 +113,18 @@ describe('a secret', () => {
   test('gives its text to whoever asks for it by name', () => {
     expect(secret.reveal()).toBe('hunter2');
   });
+});
+
+test.each([
+  [
+    { GITHUB_WORKFLOW_REF: 'acme/shop/.github/workflows/deploy.yml@refs/heads/main', GITHUB_REPOSITORY: 'acme/shop' },
+    '.github/workflows/deploy.yml',
+  ],
+  [{ GITHUB_WORKFLOW_REF: 'acme/shared/.github/workflows/deploy.yml@v1', GITHUB_REPOSITORY: 'acme/shop' }, undefined],
+  [{ CI_CONFIG_PATH: '.gitlab-ci.yml' }, '.gitlab-ci.yml'],
+  [{ CI_CONFIG_PATH: 'https://example.com/ci.yml' }, undefined],
+  [{ CI_CONFIG_PATH: 'ci.yml@acme/other' }, undefined],
+  [{}, undefined],
+])('the file of the pipeline by %j is %s', (env, path) => {
+  expect(pipelinePath(env)).toBe(path);
 });

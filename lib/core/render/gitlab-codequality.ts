@@ -4,7 +4,7 @@ import { distinctFindings } from './distinct.ts';
 import { jsonText, terminalText } from './escape.ts';
 import { type Escapes, tellFinding, wholeExcess } from './finding-words.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
-import { type FileOptions, policyPath } from './policy-file.ts';
+import { type FileOptions, policyLine, policyPath } from './policy-file.ts';
 import { waivedBy } from './waiver-words.ts';
 import { byUrgency, clusterOf, isBroken, plural, quantity, spell } from './words.ts';
 
@@ -23,15 +23,19 @@ interface Issue {
  */
 export function renderGitlabCodequality(evaluation: Evaluation, options: FileOptions): string {
   const path = policyPath(options);
+  const place: Place = (line, isWaiver) => ({ path, lines: { begin: policyLine(options, line, isWaiver) } });
   const issues = [
-    ...undeterminedIssues(evaluation, path),
-    ...byUrgency(evaluation.rules).flatMap((rule) => ruleIssues(rule, evaluation, path)),
-    ...evaluation.rules.flatMap((rule) => waivedIssues(rule, evaluation, path)),
+    ...undeterminedIssues(evaluation, place),
+    ...byUrgency(evaluation.rules).flatMap((rule) => ruleIssues(rule, evaluation, place)),
+    ...evaluation.rules.flatMap((rule) => waivedIssues(rule, evaluation, place)),
   ];
   return `${jsonText(issues, 2)}\n`;
 }
 
-function undeterminedIssues(evaluation: Evaluation, path: string): readonly Issue[] {
+/** Where an issue is shown. */
+type Place = (line: number, isWaiver?: boolean) => Issue['location'];
+
+function undeterminedIssues(evaluation: Evaluation, place: Place): readonly Issue[] {
   const { reasons, verdict } = evaluation;
   const name = escapes.name(clusterOf(evaluation));
   const issue = (description: string, what: Readonly<Record<string, string>>): Issue => ({
@@ -39,7 +43,7 @@ function undeterminedIssues(evaluation: Evaluation, path: string): readonly Issu
     check_name: 'portcullis:undetermined',
     fingerprint: ownFingerprint(evaluation, '', what),
     severity: verdict === 'undetermined' ? 'blocker' : 'critical',
-    location: { path, lines: { begin: 1 } },
+    location: place(1),
   });
   if (reasons.length === 0) return verdict === 'undetermined' ? [issue(`${name} cannot be judged`, {})] : [];
   // Messages tell ages and counts, which are others tomorrow.
@@ -56,12 +60,12 @@ function severityOf(rule: RuleResult, outcome: Outcome): Issue['severity'] {
   return outcome === 'warning' ? 'minor' : 'info';
 }
 
-function ruleIssues(rule: RuleResult, evaluation: Evaluation, path: string): readonly Issue[] {
+function ruleIssues(rule: RuleResult, evaluation: Evaluation, place: Place): readonly Issue[] {
   if (!isBroken(rule)) return [];
   const base = {
     check_name: escapes.name(rule.id),
     severity: severityOf(rule, outcomeOf(rule, evaluation)),
-    location: { path, lines: { begin: rule.line } },
+    location: place(rule.line),
   };
   const issuesOf = (findings: readonly KeptFinding[]) =>
     distinctFindings(findings).map(({ finding, times }) => ({
@@ -81,7 +85,7 @@ function ruleIssues(rule: RuleResult, evaluation: Evaluation, path: string): rea
   return [{ description, ...base, fingerprint: ownFingerprint(evaluation, rule.id, {}) }, ...issues];
 }
 
-function waivedIssues(rule: RuleResult, evaluation: Evaluation, path: string): readonly Issue[] {
+function waivedIssues(rule: RuleResult, evaluation: Evaluation, place: Place): readonly Issue[] {
   if (rule.waived === 0) return [];
   const base = { check_name: escapes.name(rule.id), severity: 'info' as const };
   const issues = distinctFindings(rule.waivedFindings).map(({ finding, times }) => {
@@ -92,7 +96,7 @@ function waivedIssues(rule: RuleResult, evaluation: Evaluation, path: string): r
       ...base,
       // Not that of the finding itself: when the waiver ends, it is news.
       fingerprint: ownFingerprint(evaluation, rule.id, { waived: finding.fingerprint }),
-      location: { path, lines: { begin: waiver?.line ?? rule.line } },
+      location: place(waiver?.line ?? rule.line, true),
     };
   });
   const more = rule.waived - rule.waivedFindings.length;
@@ -104,7 +108,7 @@ function waivedIssues(rule: RuleResult, evaluation: Evaluation, path: string): r
       description: `${escapes.name(rule.id)}: ${told} waived`,
       ...base,
       fingerprint: ownFingerprint(evaluation, rule.id, { waived: 'more' }),
-      location: { path, lines: { begin: rule.line } },
+      location: place(rule.line, true),
     },
   ];
 }

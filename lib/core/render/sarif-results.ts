@@ -3,7 +3,7 @@ import type { Evaluation, KeptFinding, RuleResult } from '../evaluation.ts';
 import type { Finding, FindingKind } from '../report.ts';
 import { sarifText } from './escape.ts';
 import { type Escapes, groupLines, tellFinding, wholeExcess } from './finding-words.ts';
-import { type FileOptions, policyUri } from './policy-file.ts';
+import { type FileOptions, policyLine, policyUri } from './policy-file.ts';
 import { type Level, undeterminedRule } from './sarif-rules.ts';
 import { waivedBy, waiverGrounds } from './waiver-words.ts';
 import { byUrgency, capital, clusterOf, isBroken, plural, spell } from './words.ts';
@@ -137,7 +137,10 @@ function resultOf(given: Given, { evaluation, options }: Context) {
     message: { text },
     locations: [
       {
-        physicalLocation: { artifactLocation: policyUri(options), region: { startLine: line } },
+        physicalLocation: {
+          artifactLocation: policyUri(options),
+          region: { startLine: policyLine(options, line, justification !== undefined) },
+        },
         logicalLocations: logicalLocations(evaluation, on, fields),
       },
     ],

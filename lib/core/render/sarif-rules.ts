@@ -23,18 +23,18 @@ export function ruleDescriptor(rule: RuleResult, { policy }: Evaluation, level: 
   const { id, on, severity, enforce, max, per, line, message } = rule;
   const allowed = `at most ${quantity(max)} ${things[on] ?? on.replaceAll('_', ' ')}${per ? ` per ${per.join(', ')}` : ''}`;
   const limit = `Allows ${allowed}; severity ${severity}, ${enforceWords[enforce]}.`;
-  const file = policyPath(options);
+  const file = options.policyFile ? policyPath(options) : undefined;
   const about = (max: number) => (message === undefined ? limit : `${sentence(sarifText(message, max))} ${limit}`);
   return {
     id,
     shortDescription: { text: sarifText(message ?? `${id}: ${allowed}`, 200) },
     fullDescription: { text: about(700) },
     help: {
-      text: `${about(2_000)} Line ${line} of ${sarifText(file, 300)}, policy ${sarifText(policy.name, 100)}.`,
+      text: `${about(2_000)} ${file === undefined ? 'Policy' : `Line ${line} of ${sarifText(file, 300)}, policy`} ${sarifText(policy.name, 100)}.`,
       markdown: [
         ...(message === undefined ? [] : [`**${markdownText(message, 2_000)}**`]),
         limit,
-        `Rule ${markdownCode(id, 100)} in line ${line} of ${markdownCode(file, 300)}, policy ${markdownCode(policy.name, 100)}. To accept findings for a time, add a waiver to the policy.`,
+        `Rule ${markdownCode(id, 100)} ${file === undefined ? 'of' : `in line ${line} of ${markdownCode(file, 300)},`} policy ${markdownCode(policy.name, 100)}. To accept findings for a time, add a waiver to the policy.`,
       ].join('\n\n'),
     },
     defaultConfiguration: { level },

@@ -6,6 +6,7 @@ import type { EvaluateOptions } from '../core/evaluate.ts';
 import type { Evaluation, Reason } from '../core/evaluation.ts';
 import type { ImagePattern } from '../core/images.ts';
 import type { Policy } from '../core/policy/parse.ts';
+import { terminalText } from '../core/render/escape.ts';
 import { isoTime } from '../core/render/words.ts';
 import type { ClusterListing, ClusterRow } from '../core/report.ts';
 import { anyAge, doubtedFor, retime } from '../core/retime.ts';
@@ -385,7 +386,9 @@ function policyAtHand({ policy, policyProblem }: WatchedSource): Policy {
 }
 
 function ambiguous(cluster: string, found: readonly Found[]): string {
-  const places = found.map(({ source, row }) => `${row.clusterId} in source ${source.name}`).join(', ');
+  const places = found
+    .map(({ source, row }) => `${terminalText(row.clusterId, 100)} in source ${source.name}`)
+    .join(', ');
   const isOne = new Set(found.map(({ row }) => row.clusterId)).size === 1;
   const what = isOne ? 'is in several sources' : 'is the name of several';
   return `cluster ${cluster} ${what}: ${places}; ${isOne ? '' : 'ask by id, or '}name the source`;

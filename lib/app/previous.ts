@@ -36,7 +36,7 @@ export async function loadPrevious(store: StateStore, key: string, nowMs: number
 
 /**
  * @param insist it is kept whatever others keep meanwhile
- * @returns false where it has too many findings to be kept
+ * @returns false where it has too many findings to be kept, or somebody was faster
  */
 export async function keepPrevious(
   store: StateStore,
@@ -50,7 +50,7 @@ export async function keepPrevious(
   // Whoever was faster has seen the same report, or a newer one.
   for (let over = version, tries = 0; tries < mostTries; tries++) {
     const isWritten = (await store.put(group, { key, value }, over, nowMs)) !== undefined;
-    if (isWritten || !insist) return true;
+    if (isWritten || !insist) return isWritten;
     over = (await store.load(group, key, nowMs)).find((one) => one.key === key)?.version ?? 0;
   }
   throw new StoreError('the previous result: others kept writing it');

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Alert } from './alerts.ts';
+import { clockSkewMs } from './duration.ts';
 import { type FindingSeverity, type RuleSeverity, ruleSeverities, severityRank } from './severity.ts';
 
 /** What a receiver last heard of an alert. */
@@ -242,8 +243,6 @@ function pick<T>(record: Readonly<Record<string, T>>, isKept: (key: string) => b
 function atMost(told: Told | undefined, nowMs: number): Told | undefined {
   return told !== undefined && told.atMs > nowMs + clockSkewMs ? { ...told, atMs: nowMs } : told;
 }
-
-const clockSkewMs = 15 * 60_000;
 
 /** What the receiver knows of an alert; where it may know the opposite of how the alert stands, that. */
 function believed(alert: Alert, known: Told | undefined, tried: Tried | undefined): Told | undefined {

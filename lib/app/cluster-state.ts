@@ -15,6 +15,8 @@ export interface Head {
   /** From when on the same report may be judged otherwise: it is too old, or a waiver that counts expires. */
   readonly reviewAtMs: number;
   readonly verdict: 'pass' | 'fail' | 'undetermined';
+  /** When it was judged by that report last, and how; absent: not known. */
+  readonly judged?: { readonly atMs: number; readonly verdict: Head['verdict'] };
   readonly coverage?: Coverage | undefined;
   /** Image versions of this report, and of the one before. */
   readonly images?: readonly number[] | undefined;

@@ -203,14 +203,17 @@ function isUnchanged(head: Head, row: ClusterRow, policy: Policy): boolean {
 }
 
 /** Whether a waiver has ended or begun since: what it covers is not known without the report. */
-function hasTurned({ reviewAtMs }: Head, { policy, nowMs }: Judge): boolean {
-  const isSince = (ms = 0) => ms >= reviewAtMs && ms <= nowMs;
+function hasTurned(
+  { judged: { atMs } = { atMs: 0, verdict: 'undetermined' } }: Head,
+  { policy, nowMs }: Judge,
+): boolean {
+  const isSince = (ms = 0) => ms > atMs && ms <= nowMs;
   return policy.waivers.some(({ granted, expires }) => isSince(granted) || isSince(expires));
 }
 
 /** What the report proves it proves still, however old it is. */
-function staleness(row: ClusterRow, { verdict }: Head, judge: Judge): Evaluation | undefined {
-  const reason = stalenessOf(judge.nowMs - (row.scannedAtMs ?? 0), judge.policy.maxReportAgeMs);
+function staleness(row: ClusterRow, { scannedAtMs, judged }: Head, judge: Judge): Evaluation | undefined {
+  const reason = stalenessOf(judge.nowMs - scannedAtMs, judge.policy.maxReportAgeMs);
   if (reason === undefined) return undefined;
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
   const known = {
@@ -218,7 +221,7 @@ function staleness(row: ClusterRow, { verdict }: Head, judge: Judge): Evaluation
     ...(row.scannedAtMs !== undefined && { listedAtMs: row.scannedAtMs }),
   };
   const evaluation = undetermined(cluster, [reason], judge, known);
-  return verdict === 'fail' ? { ...evaluation, verdict } : evaluation;
+  return judged?.verdict === 'fail' ? { ...evaluation, verdict: judged.verdict } : evaluation;
 }
 
 function nextHead(
@@ -242,6 +245,7 @@ function nextHead(
     listedAtMs: row.scannedAtMs,
     policyDigest: policy.digest,
     reviewAtMs: reviewAtMs(evaluation, policy, nowMs),
+    judged: { atMs: nowMs, verdict },
     verdict,
     coverage,
     images: seen.images,

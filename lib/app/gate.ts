@@ -149,7 +149,10 @@ async function list(
 ): Promise<Listed> {
   const key = listingKey(source.name);
   try {
-    const work = async () => ({ value: await newestListing(source, shared, nowMs, signal), freshMs });
+    const work = async () => {
+      const before = await shared.recall<ClusterListing>(key);
+      return { value: await newestListing(source, before, nowMs, signal), freshMs };
+    };
     const { value } = await shared.once(key, work, signal);
     return { source, listing: value, failure: undefined };
   } catch (error) {

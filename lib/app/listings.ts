@@ -1,21 +1,20 @@
 import { clockSkewMs } from '../core/duration.ts';
 import type { ClusterListing } from '../core/report.ts';
-import type { Shared } from './shared.ts';
+import type { Remembered } from './shared.ts';
 import type { WatchedSource } from './watched.ts';
 
 export function listingKey(source: string): string {
   return `listing/${source}`;
 }
 
-/** What HSS lists now, held against what it listed last. */
+/** What HSS lists now, held against what it listed last. @param before undefined: nothing is known of it */
 export async function newestListing(
-  { name, reports }: Pick<WatchedSource, 'name' | 'reports'>,
-  shared: Shared,
+  { reports }: Pick<WatchedSource, 'reports'>,
+  before: Remembered<ClusterListing> | undefined,
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<ClusterListing> {
   const now = await reports.list(signal);
-  const before = await shared.recall<ClusterListing>(listingKey(name));
   return before === undefined ? now : withNewer(now, before.value, nowMs);
 }
 
@@ -30,7 +29,8 @@ function withNewer(now: ClusterListing, before: ClusterListing, nowMs: number): 
   const clusters = now.clusters.map((row) => {
     const newerAtMs = newest.get(row.clusterId) ?? 0;
     newest.delete(row.clusterId);
-    return newerAtMs > (row.vagueAtMs ?? row.scannedAtMs ?? 0) ? { ...row, newerAtMs } : row;
+    // One that does not say which report is the newest proves nothing of one that is older.
+    return newerAtMs > (row.scannedAtMs ?? 0) ? { ...row, newerAtMs } : row;
   });
   const earlier = Object.fromEntries([...newest].filter(([, atMs]) => isUsable(atMs)));
   return { ...now, clusters, ...(Object.keys(earlier).length > 0 && { earlier }) };

@@ -181,9 +181,9 @@ export class Outbox {
     await Promise.all(this.#queues.values());
     while (this.#digests.size > 0 || this.#again.size > 0) {
       const jobs = [
-        ...[...this.#digests.values()].flatMap((targets) =>
-          (['first', 'reminder'] as const).map((why) => ({ targets, why })),
-        ),
+        ...[...this.#digests.values()]
+          .flatMap(byMessage)
+          .flatMap((targets) => (['first', 'reminder'] as const).map((why) => ({ targets, why }))),
         ...[...this.#again.values()].flat().map((target) => ({ targets: [target], why: undefined })),
       ];
       this.#digests.clear();
@@ -369,19 +369,21 @@ export class Outbox {
 
   async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
     const result = this.#result(receiver);
-    const unanswered = this.#unanswered.get(receiver) ?? 0;
+    // What is wrong with Portcullis does not wait behind what is wrong with clusters.
+    const attempts = notice.source === ourselves ? `${receiver} ${ourselves}` : receiver;
+    const unanswered = this.#unanswered.get(attempts) ?? 0;
     try {
       if (unanswered >= mostUnanswered) throw new NotTriedError(receiver, notTried);
       const taken = await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
-      this.#unanswered.delete(receiver);
+      this.#unanswered.delete(attempts);
       result.refusal = taken?.refusal ?? result.refusal;
     } catch (error) {
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
       const isTried = !(error instanceof NotTriedError);
       const isGone = error instanceof DeliveryError && error.status === 410;
       // One that is gone is asked for nothing more.
-      if (isGone) this.#unanswered.set(receiver, mostUnanswered);
-      else if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(receiver, unanswered + 1);
+      if (isGone) for (const one of [receiver, `${receiver} ${ourselves}`]) this.#unanswered.set(one, mostUnanswered);
+      else if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(attempts, unanswered + 1);
       result.refused++;
       if (isTried) result.reason = error.message;
       else result.untried++;
@@ -454,6 +456,17 @@ export class Outbox {
  */
 const mostUnanswered = 3;
 const notTried = `was not tried, since it took none of the ${mostUnanswered} messages before; the next run does`;
+
+/** Those that were not tried yet, and those of each message that was not taken. */
+function byMessage(targets: readonly Target[]): readonly (readonly Target[])[] {
+  const groups = new Map<string, Target[]>();
+  for (const target of targets) {
+    const { triedMs, message = '' } = target.followed.state.logs.get(target.receiver)?.value.owed ?? {};
+    const key = triedMs === undefined ? '' : message;
+    groups.set(key, [...(groups.get(key) ?? []), target]);
+  }
+  return [...groups.values()];
+}
 
 function addTo(targets: Map<string, Target[]>, target: Target): void {
   targets.set(target.receiver, [...(targets.get(target.receiver) ?? []), target]);

@@ -333,10 +333,12 @@ class Run {
     const { sinceMs = Number.POSITIVE_INFINITY, mayStart } = this.#scope;
     const unreadable = new Map<string, Reason>();
     let begun = 0;
+    let isWhole = true;
     for (const row of wanted.toSorted(byLook(looks))) {
       if ((looks[row.clusterId] ?? 0) >= sinceMs) continue;
       if (mayStart?.() === false) {
         this.#left++;
+        isWhole = false;
         continue;
       }
       // A report that takes all the time there is is not left for ever.
@@ -344,15 +346,18 @@ class Run {
       const reason = await this.#look({ ...source, reports }, row, judge);
       if (reason === 'left') {
         this.#left++;
+        isWhole = false;
         continue;
       }
       if (reason === undefined) looked[row.clusterId] = this.#nowMs;
       else unreadable.set(row.clusterName, reason);
       // Where the memory of none can be read, time is better spent on telling.
-      if (unreadable.size >= mostBroken && !(await this.#canRead(source))) break;
+      if (unreadable.size >= mostBroken && !(await this.#canRead(source))) {
+        isWhole = false;
+        break;
+      }
     }
-    if (this.#left === 0 || unreadable.size > 0)
-      await tellUnreadable(this.#edges, this.#outbox, source.name, unreadable, this.#nowMs);
+    await tellUnreadable(this.#edges, this.#outbox, source.name, unreadable, this.#nowMs, isWhole);
   }
 
   /** @returns why nothing is known of it now: there was no time, or its memory cannot be read or written */
@@ -415,9 +420,9 @@ class Run {
     const { shared } = this.#edges;
     const { sinceMs } = this.#scope;
     const key = listingKey(source.name);
-    const known = sinceMs === undefined ? undefined : await shared.recall<ClusterListing>(key);
-    if (known !== undefined && sinceMs !== undefined && known.atMs >= sinceMs) return known.value;
-    const listing = await newestListing(source, shared, this.#nowMs, this.#signal);
+    const before = await shared.recall<ClusterListing>(key);
+    if (before !== undefined && sinceMs !== undefined && before.atMs >= sinceMs) return before.value;
+    const listing = await newestListing(source, before, this.#nowMs, this.#signal);
     await shared.leave(key, { value: listing, freshMs: 0 });
     return listing;
   }

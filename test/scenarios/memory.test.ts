@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { headKey } from '../../lib/app/cluster-state.ts';
 import type { StateStore } from '../../lib/app/state.ts';
+import { UndeterminedError } from '../../lib/core/errors.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
-import { dayMs, hourMs, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';
+import { dayMs, hourMs, type Operate, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';
 
 /** Run once a day; what each day's report shows, and what is heard of it. */
 async function days(
@@ -176,6 +177,30 @@ describe('nothing is called fixed', () => {
     await world.run(startMs + 30 * hourMs);
     expect(world.heard()).toEqual(['chat: prod new report-stale']);
     expect(world.calls).toEqual(['list']);
+  });
+
+  test('nor is a waiver that ends forgotten when the report cannot be read at that time', async () => {
+    const world = scripted({
+      policy: `rules:
+  - {id: r, on: vulnerabilities, max: 0}
+waivers:
+  - {id: W-1, rule: r, reason: later, owner: o, expires: 2026-01-06T05:00:00Z}
+`,
+    });
+    world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+    await world.run(startMs);
+    expect(world.heard()).toEqual([]);
+    const failing: Operate = (name, effect) => {
+      if (name !== 'read') return effect();
+      throw new UndeterminedError('source-throttled', 'HSS allows no more calls now');
+    };
+    await world.run(startMs + dayMs, failing);
+    expect(world.heard()).toEqual(['chat: prod new source-throttled']);
+    expect((await world.run(startMs + 2 * dayMs)).verdicts.fail).toBe(1);
+    expect(world.heard()).toContain('chat: prod waiver-expired r 1');
+    // Nor is what it proves, once it is too old, by a read that failed after that.
+    await world.run(startMs + 3 * dayMs, failing);
+    expect((await world.run(startMs + 4 * dayMs)).verdicts.fail).toBe(1);
   });
 
   test('nor is anything told by a report that another run was faster than with a newer one', async () => {

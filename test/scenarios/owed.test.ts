@@ -307,6 +307,38 @@ describe('a cluster whose memory cannot be read', () => {
     expect(world.heard().filter((line) => line.includes(' r '))).toEqual(['chat: e new r 1', 'chat: f new r 1']);
   });
 
+  test('is not said to be readable again by a run that did not get so far', async () => {
+    const store = createMemoryStore();
+    let isBroken = false;
+    const load: StateStore['load'] = (group, prefix, nowMs) => {
+      if (isBroken && /^cluster\/prod\/id-[ab]$/.test(group)) throw new StoreError('what is stored is no JSON');
+      return store.load(group, prefix, nowMs);
+    };
+    const world = scripted({ store: { ...store, load } });
+    const scan = async (hour: number, mayStart?: () => boolean) => {
+      for (const name of ['a', 'b', 'c'])
+        world.clusters.set(name, { findings: {}, scannedAtMs: startMs + hour * hourMs });
+      const scope = mayStart === undefined ? {} : { mayStart };
+      await world.run(startMs + hour * hourMs, undefined, scope).catch(() => {});
+      return world.heard();
+    };
+    await scan(0);
+    isBroken = true;
+    await scan(1);
+    expect(await scan(2)).toEqual([
+      'chat: memory of a new memory-unreadable',
+      'chat: memory of b new memory-unreadable',
+    ]);
+    let starts = 1;
+    expect(await scan(3, () => starts-- > 0)).toEqual([]);
+    expect(await scan(4)).toEqual([]);
+    isBroken = false;
+    expect(await scan(5)).toEqual([
+      'chat: memory of a resolved memory-unreadable',
+      'chat: memory of b resolved memory-unreadable',
+    ]);
+  });
+
   test('is not looked for one after the other where the store gives nothing any more', async () => {
     const store = createMemoryStore();
     let isAway = false;
@@ -805,6 +837,55 @@ describe('messages that a receiver cannot take', () => {
     for (const name of ['e', 'f'])
       expect(heard.filter((line) => line.startsWith(`chat: ${name} new r`))).toHaveLength(1);
     expect(new Set(tried)).toEqual(new Set(names));
+  });
+
+  test('hold up no news about Portcullis itself', async () => {
+    const world = scripted({ receivers: { chat: 'summary', other: 'summary' } });
+    const names = ['a', 'b', 'c', 'd'];
+    const run = async (hour: number, count: number) => {
+      const nowMs = startMs + hour * hourMs;
+      const vulnerabilities = vuls(...Array.from({ length: count }, (_, i) => i));
+      for (const name of names) world.clusters.set(name, { findings: { vulnerabilities }, scannedAtMs: nowMs });
+      await world.run(nowMs);
+      return world.heard();
+    };
+    await run(0, 0);
+    poisoned(world, new Set(names));
+    (world.receivers.get('other') as ScriptedReceiver).usual = 'refuse';
+    const heard: string[] = [];
+    for (let hour = 1; hour < 6; hour++) heard.push(...(await run(hour, hour)));
+    expect(heard).toContain('chat: receiver other new receiver-failing');
+  });
+
+  test('hold up nothing else where they are reminders that fall due one after the other', async () => {
+    const world = scripted({ policy: 'rules:\n  - {id: r, on: vulnerabilities, max: 0, severity: critical}\n' });
+    const chat = world.receivers.get('chat') as ScriptedReceiver;
+    const at = (hour: number) => startMs + hour * hourMs;
+    const shows = (name: string, hour: number, ...numbers: number[]) =>
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(...numbers) }, scannedAtMs: at(hour) });
+    shows('z', 0);
+    // One a run, so that one a run falls due a day later.
+    for (let hour = 0; hour < 24; hour++) {
+      shows(`c${hour}`, hour, 1);
+      await world.run(at(hour));
+    }
+    const { deliver } = chat;
+    let isFirst = true;
+    chat.deliver = async (notice, ...rest) => {
+      const isReminder = notice.about === 'digest' && notice.why === 'reminder';
+      const isRefused = isReminder || (isFirst && notice.about === 'alerts' && notice.cluster.name === 'z');
+      if (isRefused && !isReminder) isFirst = false;
+      if (isRefused) throw new DeliveryError('chat', 'answered 500', true, 500, true);
+      return deliver(notice, ...rest);
+    };
+    world.heard();
+    const heard: string[] = [];
+    for (let hour = 24; hour < 36; hour++) {
+      if (hour === 30) shows('z', hour, 1);
+      await world.run(at(hour));
+      heard.push(...world.heard());
+    }
+    expect(heard).toContain('chat: z new r 1');
   });
 
   test('are given up by what was tried, and not by what there was no trying of', async () => {

@@ -5,7 +5,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { mostAttempts, parseRetryMessage, sendRetries } from './messages.ts';
+import { parseRetryMessage, sendRetries } from './messages.ts';
 import { addDelivery, powertoolsMetrics, type RunMetrics } from './metrics.ts';
 
 const marginMs = 15_000;
@@ -25,8 +25,8 @@ export async function handler(event: unknown, invocation: Invocation): Promise<u
 }
 
 /**
- * Try once more what receivers did not take. What they still do not take comes again later, a few times: with the next
- * schedule all of it is tried anyway.
+ * Try once more what receivers did not take. What they still do not take comes again later, for as long as it is
+ * owed.
  * @throws {Error} it could not be tried: the message comes again by itself
  */
 export async function deliverAgain(
@@ -55,7 +55,7 @@ export async function deliverAgain(
       owed: owed.length,
       failures,
     });
-    if (attempt < mostAttempts) await sendRetries(retries, owed, attempt + 1);
+    await sendRetries(retries, owed, attempt + 1);
   } catch (error) {
     instance.discard();
     log('error', 'deliveries could not be tried again', { attempt, error: describeError(error) });

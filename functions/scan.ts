@@ -8,7 +8,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { parseSourceMessage, type SourceMessage, sendRetries } from './messages.ts';
+import { askForRetries, parseSourceMessage, type SourceMessage } from './messages.ts';
 import { addRun, noMetrics, powertoolsMetrics, type RunMetrics } from './metrics.ts';
 
 /** Enough for what is under way to end, and to be said. */
@@ -60,9 +60,15 @@ interface Received {
   readonly attributes?: { readonly ApproximateReceiveCount?: string };
 }
 
-/** How soon a message that failed is tried again: what fails for a moment only is not to be given up in that moment. */
-function againSeconds({ attributes }: Received): number {
-  return Number(attributes?.ApproximateReceiveCount ?? 1) > 1 ? 300 : 60;
+/**
+ * How soon a message that failed is tried again: what fails for a moment only is not to be given up in that moment. Input that is
+ * invalid, such as a policy that is gone, is so in five minutes too, and after the last try there is nothing to wait for: until
+ * then no other source of the key is worked.
+ */
+function againSeconds({ attributes }: Received, error: unknown): number {
+  const tries = Number(attributes?.ApproximateReceiveCount ?? 1);
+  const isInvalid = error instanceof ScanError && error.exitCode === 3;
+  return (isInvalid ? [60] : [60, 300])[tries - 1] ?? 0;
 }
 
 /**
@@ -80,7 +86,7 @@ export async function takeSource(
     await scanSource(record.body, invocation, instance, queues, metrics);
   } catch (error) {
     await queues.sources
-      .giveBack(record.receiptHandle, againSeconds(record))
+      .giveBack(record.receiptHandle, againSeconds(record, error))
       .catch((why: unknown) => instance.log('warn', 'message not given back at once', { error: describeError(why) }));
     throw error;
   }
@@ -146,7 +152,7 @@ async function work(
     await queues.sources.send(next, { group: known.group, once: `${source}-${tick}-${next.part}` });
     log('info', 'clusters left for a continuation', { source, left, part: next.part });
   }
-  await sendRetries(queues.retries, owed, 1);
+  await askForRetries(queues.retries, owed);
   // Of a receiver whose secret is missing the others were told, and it is owed: no reason to look again.
   if (summary.hasInvalidSource) throw new ScanError(3, 'invalid input');
 }

@@ -5,7 +5,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { parseSourceMessage, type SourceMessage, sendRetries } from './messages.ts';
+import { askForRetries, parseSourceMessage, type SourceMessage } from './messages.ts';
 
 const instance = createInstance(process.env, powertoolsLogging());
 
@@ -102,7 +102,7 @@ async function tellOfDeadLetters(
     const { owed } = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
       app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now(), signal),
     );
-    await sendRetries(retries, owed, 1);
+    await askForRetries(retries, owed);
   } catch (error) {
     instance.log('error', 'dead letters could not be told of', { error: describeError(error) });
   }

@@ -84,6 +84,11 @@ export interface OwedTarget {
   readonly clusterName: string;
 }
 
+export interface StillOwed extends OwedTarget {
+  /** It was owed nothing before this run. */
+  readonly isNew: boolean;
+}
+
 interface Target {
   readonly receiver: string;
   readonly source: string;
@@ -129,7 +134,7 @@ export class Outbox {
   readonly results = new Map<string, Delivered>();
   /** Clusters, by receiver, of which another run is sending the news, or was when it died. */
   readonly elsewhere = new Map<string, number>();
-  readonly #notTaken = new Map<string, OwedTarget>();
+  readonly #notTaken = new Map<string, StillOwed>();
   /** Since when the oldest is owed of what was not taken. */
   owedSinceMs: number | undefined;
 
@@ -152,7 +157,7 @@ export class Outbox {
   }
 
   /** Of what something was not taken, and stays owed. */
-  get owed(): readonly OwedTarget[] {
+  get owed(): readonly StillOwed[] {
     return [...this.#notTaken.values()];
   }
 
@@ -294,7 +299,7 @@ export class Outbox {
       const before = record?.value;
       if (before?.claim !== undefined && this.#isHeld(before.claim)) {
         this.elsewhere.set(receiver, (this.elsewhere.get(receiver) ?? 0) + 1);
-        this.#owe(target);
+        this.#owe(target, false);
         return undefined;
       }
       const owed = this.#owed({ ...target, followed }, before);
@@ -336,8 +341,10 @@ export class Outbox {
     return leftMs > 0 && leftMs <= 2 * this.#edges.options.claimMs;
   }
 
-  #owe({ source, followed: { group, row } }: Target): void {
-    this.#notTaken.set(group, { source, clusterId: row.clusterId, clusterName: row.clusterName });
+  #owe({ source, followed: { group, row } }: Target, isNew: boolean): void {
+    const { clusterId, clusterName } = row;
+    const wasNew = this.#notTaken.get(group)?.isNew === true;
+    this.#notTaken.set(group, { source, clusterId, clusterName, isNew: isNew || wasNew });
   }
 
   #owed({ receiver, source, followed, policy }: Target, log: LogRecord | undefined): Owed | undefined {
@@ -426,7 +433,7 @@ export class Outbox {
     // What was not tried now is not given up now, nor what is told as it is with every run.
     const stays = !isTried || this.#edges.reposts.has(receiver);
     if (stays || this.#nowMs - newsSinceMs < this.#edges.options.owedForMs) {
-      this.#owe(claimed);
+      this.#owe(claimed, before?.owed === undefined);
       this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
       const tried = triedMs === undefined ? {} : { triedMs };
       const attempt = { id: owed.id, message, parts, sinceMs, newsSinceMs, ...tried, attempts, reason };

@@ -15,7 +15,7 @@ import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } fro
 import { listingKey, newestListing } from './listings.ts';
 import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
 import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
-import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
+import { Outbox, type OutboxEdges, type OwedTarget, ourselves, type StillOwed } from './outbox.ts';
 import { tellEach } from './own-news.ts';
 import type { Clock, Log, ReportReader } from './ports.ts';
 import {
@@ -90,7 +90,7 @@ export interface ScanSummary {
   /** Of the oldest report that was judged; undefined: there is none. */
   readonly oldestReportSeconds: number | undefined;
   /** What receivers did not take, and since when the oldest of it is owed; epoch milliseconds. */
-  readonly owed: readonly OwedTarget[];
+  readonly owed: readonly StillOwed[];
   readonly owedSinceMs: number | undefined;
   /** Since when a source cannot be looked at, the one that could not for the longest; epoch milliseconds. */
   readonly failingSinceMs: number | undefined;

@@ -195,33 +195,60 @@ test('sources go on where the time ran out, without another look at what was see
   for (let i = 0; i < 30; i += 4) expect(told().includes(`s01-c${i}`), `s01-c${i}`).toBe(true);
 }, 60_000);
 
-test('a message that fails is given back at once, so that it holds up no other of its key', async () => {
+test.each([
+  // What is invalid is not mended by waiting, and holds up the others of its key no longer than it has to.
+  { what: 'is invalid', body: { version: 0 }, code: 3, asked: [60, 0, 0] },
+  { what: 'cannot be worked', body: undefined, code: 4, asked: [60, 300, 0] },
+])('a message that $what is given back after $asked seconds', async ({ body, code, asked }) => {
   await start(1, () => 1, 1);
-  await queues.open(queues.sourcesUrl).send({ version: 0 }, { group: 'key', once: 'bad' });
+  const message = body ?? { version: 1, source: sources[0]?.name, tick: new Date(Date.now()).toISOString(), part: 1 };
+  await queues.open(queues.sourcesUrl).send(message, { group: 'key', once: 'bad' });
   await queues.open(queues.sourcesUrl).send({ version: 0 }, { group: 'key', once: 'behind it' });
-  const record = (await queues.receive(queues.sourcesUrl)) as NonNullable<Awaited<ReturnType<typeof queues.receive>>>;
-  expect(await queues.receive(queues.sourcesUrl)).toBeUndefined();
   const given = scanQueues();
-  const asked: unknown[] = [];
+  const waited: unknown[] = [];
   const giveBack = (handle: string, seconds: number) => {
-    asked.push(seconds);
+    waited.push(seconds);
     return given.sources.giveBack(handle, 0);
   };
-  const sources = { ...given.sources, giveBack };
-  await expect(takeSource(record, invocation(), instance, { ...given, sources }, metrics)).rejects.toThrow(
-    'exit code 3',
-  );
-  const again = (await queues.receive(queues.sourcesUrl)) as typeof record;
-  expect(again.body).toBe(record.body);
-  await expect(takeSource(again, invocation(), instance, { ...given, sources }, metrics)).rejects.toThrow(
-    'exit code 3',
-  );
-  expect(asked).toEqual([60, 300]);
+  const broken = { ...instance, app: () => Promise.reject(new Error('it does not start')) };
+  for (let receive = 0; receive < 3; receive++) {
+    const record = (await queues.receive(queues.sourcesUrl)) as NonNullable<Awaited<ReturnType<typeof queues.receive>>>;
+    expect(JSON.parse(record.body)).toEqual(message);
+    // Meanwhile nothing else of its key is worked.
+    expect(await queues.receive(queues.sourcesUrl)).toBeUndefined();
+    const work = { ...given, sources: { ...given.sources, giveBack } };
+    const worked = takeSource(record, invocation(), code === 3 ? instance : broken, work, metrics);
+    await expect(worked).rejects.toThrow(`exit code ${code}`);
+  }
+  expect(waited).toEqual(asked);
   // Where that cannot be done the failure is the same.
-  const denied = { ...given.sources, giveBack: () => Promise.reject(new Error('AccessDenied')) };
-  const undone = takeSource(record, invocation(), instance, { ...given, sources: denied }, metrics);
+  const cannot = { ...given.sources, giveBack: () => Promise.reject(new Error('AccessDenied')) };
+  const record = { body: '{}', receiptHandle: 'r' };
+  const undone = takeSource(record, invocation(), instance, { ...given, sources: cannot }, metrics);
   await expect(undone).rejects.toThrow('exit code 3');
   expect(lines.join()).toContain('message not given back at once');
+});
+
+test('a delivery that fails is asked for once, however often it is scanned meanwhile, and goes on until it is taken', async () => {
+  await start(1, () => 1, 1);
+  const sent: { attempt: number }[] = [];
+  const retries = { ...scanQueues().retries, send: async (body: unknown) => void sent.push(body as never) };
+  const work = (minutes: number) => {
+    vi.setSystemTime(startMs + minutes * minuteMs);
+    const message = { version: 1, source: sources[0]?.name, tick: new Date(Date.now()).toISOString(), part: 1 };
+    chat.script.push({ status: 404 });
+    return scanSource(JSON.stringify(message), invocation(), instance, { ...scanQueues(), retries }, metrics);
+  };
+  for (let tick = 0; tick < 4; tick++) await work(5 * tick);
+  expect(sent).toMatchObject([{ attempt: 1, targets: [{ source: sources[0]?.name }] }]);
+  for (let attempt = 1; attempt < 20; attempt++) {
+    chat.script.push({ status: 404 });
+    await deliverAgain(JSON.stringify(sent.at(-1)), invocation(), instance, retries, metrics);
+    expect(sent.at(-1)).toMatchObject({ attempt: attempt + 1 });
+  }
+  const count = sent.length;
+  await deliverAgain(JSON.stringify(sent.at(-1)), invocation(), instance, retries, metrics);
+  expect(sent).toHaveLength(count);
 });
 
 test('whatever keeps a message from being worked is in the log', async () => {

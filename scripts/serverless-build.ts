@@ -21,6 +21,10 @@ interface Options {
   readonly stage?: string;
 }
 
+interface Utils {
+  readonly log: { readonly warning: (text: string) => void };
+}
+
 interface Variable {
   /** What stands after the colon. */
   readonly address: FunctionName;
@@ -37,15 +41,16 @@ export default class ServerlessBuild {
   /** Kept until there is something to package: all else that osls does needs no config. */
   #problem: InputError | undefined;
 
-  constructor(serverless: Serverless, { param = [], stage }: Options) {
+  constructor(serverless: Serverless, { param = [], stage }: Options, { log }: Utils) {
     this.hooks = {
       'before:package:createDeploymentArtifacts': async () => {
         try {
           const { default: common, [stage ?? serverless.service.provider.stage]: ofStage } =
             serverless.configurationInput.params;
-          checkParameters(param, { ...common, ...ofStage });
+          const warnings = checkParameters(param, { ...common, ...ofStage });
           if (this.#problem !== undefined) throw this.#problem;
           await buildFunctions(serverless.service.provider.environment.PORTCULLIS_CONFIG);
+          for (const warning of warnings) log.warning(warning);
         } catch (error) {
           if (error instanceof InputError) throw new serverless.classes.Error(error.message, 'PORTCULLIS_INPUT');
           throw error;

@@ -155,6 +155,11 @@ test('another config is packaged with the policies it names, where the functions
   }
 });
 
+test('a cron with the default of the alarm on scans is packaged with a warning', async () => {
+  const { output } = await packaged(...param('rate=cron(0 6 * * ? *)'));
+  expect(output).toContain('Warning: rate is cron(0 6 * * ? *): give --param noScanAlarmHours=HOURS');
+});
+
 test('of more secrets than a role has room for the beginning of their names is asked for', async () => {
   const refused = await packaged(...param('config=teams/many.yaml')).catch((error: { stdout: string }) => error.stdout);
   expect(refused).toContain('the config names more secrets than a role has room for: give --param secretsPrefix');
@@ -184,6 +189,8 @@ test.each([
     says: '--param protctState: there is no such parameter; did you mean protectState?',
   },
   { args: param('scanConcurrency=1'), says: "functions.scan.events.0.sqs.maximumConcurrency': must be >= 2" },
+  { args: param('config=../teams/payments.yaml'), says: '"../teams/payments.yaml" is not a path below the project' },
+  { args: param('rate=cron(foo)'), says: 'parameter rate: "cron(foo)" is not rate(1 hour) or cron(0 6 * * ? *)' },
   { args: param('pages=True'), says: 'parameter pages: "True" is not true or false' },
   {
     args: [...param('rate=rate(1 day)'), '--stage', 'prod'],

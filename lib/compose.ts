@@ -408,7 +408,11 @@ function forgets({ webhook }: Receiver): boolean {
 function limitGroup({ limits }: Config, credentials: string): string {
   if (limits?.calls_shared_by === 'address') return 'all';
   // A member of a secret is told apart from the whole by its text only.
-  return hash('sha256', `group ${credentials.split('#')[0]}`, 'hex').slice(0, 16);
+  const [secret = ''] = credentials.split('#');
+  const [, name] = /^aws-sm:\/\/arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.+)$/.exec(secret) ?? [];
+  // By its ARN, with the six characters of AWS or without, it is the secret of that name.
+  const one = name === undefined ? secret : `aws-sm://${name.replace(/-[A-Za-z0-9]{6}$/, '')}`;
+  return hash('sha256', `group ${one}`, 'hex').slice(0, 16);
 }
 
 /** For each receiver a client of its own, which connects only to where that receiver may be. */

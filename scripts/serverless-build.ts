@@ -3,7 +3,8 @@ import { loadConfig } from '../lib/compose.ts';
 import { InputError } from '../lib/core/errors.ts';
 import { buildFunctions, type FunctionName, root } from './package/build.ts';
 import { checkParameters } from './package/parameters.ts';
-import { noStatement, secretsStatement } from './package/secrets.ts';
+import { checkPolicies } from './package/policies.ts';
+import { checkSecrets, noStatement, secretsElsewhere, secretsStatement } from './package/secrets.ts';
 
 /** As much of osls as is looked at. */
 interface Serverless {
@@ -21,6 +22,10 @@ interface Options {
   readonly stage?: string;
 }
 
+interface Utils {
+  readonly log: { readonly warning: (text: string) => void };
+}
+
 interface Variable {
   /** What stands after the colon. */
   readonly address: FunctionName;
@@ -36,16 +41,22 @@ export default class ServerlessBuild {
   };
   /** Kept until there is something to package: all else that osls does needs no config. */
   #problem: InputError | undefined;
+  #elsewhere: readonly string[] = [];
 
-  constructor(serverless: Serverless, { param = [], stage }: Options) {
+  constructor(serverless: Serverless, { param = [], stage }: Options, { log }: Utils) {
     this.hooks = {
       'before:package:createDeploymentArtifacts': async () => {
         try {
           const { default: common, [stage ?? serverless.service.provider.stage]: ofStage } =
             serverless.configurationInput.params;
-          checkParameters(param, { ...common, ...ofStage });
+          const warnings = checkParameters(param, { ...common, ...ofStage });
           if (this.#problem !== undefined) throw this.#problem;
           await buildFunctions(serverless.service.provider.environment.PORTCULLIS_CONFIG);
+          if (this.#elsewhere.length > 0)
+            warnings.push(
+              `${this.#elsewhere.join(', ')}: the template gives the functions no variables and no files of yours: keep secrets in AWS Secrets Manager, aws-sm://NAME`,
+            );
+          for (const warning of warnings) log.warning(warning);
         } catch (error) {
           if (error instanceof InputError) throw new serverless.classes.Error(error.message, 'PORTCULLIS_INPUT');
           throw error;
@@ -57,7 +68,11 @@ export default class ServerlessBuild {
   async #secrets({ address, resolveVariable }: Variable): Promise<object> {
     try {
       const config = await loadConfig(resolve(root, await resolveVariable('param:config')));
-      return secretsStatement(config, address, await resolveVariable('param:secretsPrefix'));
+      const prefix = await resolveVariable('param:secretsPrefix');
+      checkSecrets(config, prefix);
+      checkPolicies(config, await resolveVariable('param:policyBucket'), await resolveVariable('param:policyPrefix'));
+      this.#elsewhere = secretsElsewhere(config);
+      return secretsStatement(config, address, prefix);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       this.#problem = error;

@@ -1,3 +1,4 @@
+import { posix, win32 } from 'node:path';
 import { InputError } from '../../lib/core/errors.ts';
 import { hint } from '../../lib/core/suggest.ts';
 
@@ -8,7 +9,6 @@ interface Kind {
 }
 
 const flag: Kind = { is: (text) => text === 'true' || text === 'false', says: 'true or false' };
-const name: Kind = { is: (text) => text !== '', says: 'a name' };
 const seconds = whole(1, 604_800);
 
 function whole(min: number, max: number): Kind {
@@ -27,8 +27,11 @@ const retention = [
 const levels = ['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT', 'TRACE'];
 
 const kinds: Readonly<Record<string, Kind>> = {
-  config: name,
-  rate: pattern(/^(?:rate\([1-9]\d* (?:minute|hour|day)s?\)|cron\([^()]+\))$/, 'rate(1 hour) or cron(0 6 * * ? *)'),
+  config: { is: isBelow, says: 'a path below the project, relative to it, such as teams/payments.yaml' },
+  rate: pattern(
+    /^(?:rate\([1-9]\d* (?:minute|hour|day)s?\)|cron\([\w*?,/#-]+(?: +[\w*?,/#-]+){5}\))$/,
+    'rate(1 hour) or cron(0 6 * * ? *), which has six fields',
+  ),
   timeZone: { is: isTimeZone, says: 'a time zone such as Europe/Berlin' },
   scanConcurrency: whole(2, 1000),
   secretsPrefix: pattern(/^[\w/+=.@-]*$/, 'how the names of secrets begin: letters, digits and /_+=.@-'),
@@ -45,10 +48,18 @@ const kinds: Readonly<Record<string, Kind>> = {
   failingAlarmSeconds: seconds,
   owedAlarmSeconds: seconds,
   messageAgeAlarmSeconds: seconds,
-  metricsService: name,
+  metricsService: pattern(/^[\w./ -]+$/, 'a name of letters, digits, spaces and ._-/'),
 };
 
+/** The functions look for it where they are unpacked. */
+function isBelow(path: string): boolean {
+  const [first] = posix.normalize(path).split('/');
+  return path !== '' && !win32.isAbsolute(path) && !path.includes('\\') && first !== '..';
+}
+
+/** By its name: EventBridge Scheduler takes no `+02:00`. */
 function isTimeZone(text: string): boolean {
+  if (!/^[A-Za-z]/.test(text)) return false;
   try {
     return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== '';
   } catch {
@@ -61,9 +72,11 @@ function isTimeZone(text: string): boolean {
  * place, `pages=True` makes no bucket, and an alarm that looks back less far than the schedule fires always.
  * @param given as on the command line: `NAME=VALUE`
  * @param settings of the file, those of the stage over the defaults
+ * @returns warnings
  * @throws {InputError} the first that cannot be meant
  */
-export function checkParameters(given: readonly string[], settings: Readonly<Record<string, unknown>>): void {
+export function checkParameters(given: readonly string[], settings: Readonly<Record<string, unknown>>): string[] {
+  const byHand = new Set<string>();
   const values = new Map(Object.entries(settings).map(([key, value]) => [key, String(value)]));
   for (const text of given) {
     const at = text.includes('=') ? text.indexOf('=') : text.length;
@@ -71,6 +84,7 @@ export function checkParameters(given: readonly string[], settings: Readonly<Rec
     if (!values.has(key))
       throw new InputError(`--param ${key}: there is no such parameter${hint(key, [...values.keys()])}`);
     values.set(key, text.slice(at + 1));
+    byHand.add(key);
   }
   for (const [key, value] of values) {
     const kind = kinds[key];
@@ -85,7 +99,16 @@ export function checkParameters(given: readonly string[], settings: Readonly<Rec
     throw new InputError(
       `parameter noScanAlarmHours: ${hours} is not more than ${rate}, so the alarm would fire always`,
     );
+  const isMeant = every !== undefined || hours !== defaultHours || byHand.has('noScanAlarmHours');
+  return isMeant
+    ? []
+    : [
+        `rate is ${rate}: give --param noScanAlarmHours=HOURS, more than the longest gap between two scans; by the default of ${hours} the alarm on scans fires in each gap that is longer`,
+      ];
 }
+
+/** Of `noScanAlarmHours`, in `serverless.yml`. */
+const defaultHours = 3;
 
 /** Undefined: `cron(...)`, of which nothing is known. */
 function hoursOf(rate: string): number | undefined {

@@ -1,7 +1,7 @@
 import type { Config } from '../../lib/config/parse.ts';
 import { heartbeatReferences, receiverReferences, sourceReferences } from '../../lib/config/references.ts';
 import { InputError } from '../../lib/core/errors.ts';
-import type { FunctionName } from './build.ts';
+import { type FunctionName, functionNames } from './build.ts';
 
 const receivers = (config: Config) => config.receivers.flatMap(receiverReferences);
 
@@ -17,6 +17,32 @@ const readBy: Readonly<Record<FunctionName, (config: Config) => readonly string[
 export function secretsOf(config: Config, name: FunctionName): string[] {
   const ids = readBy[name](config).flatMap((reference) => /^aws-sm:\/\/([^#]+)/.exec(reference)?.[1] ?? []);
   return [...new Set(ids)].sort();
+}
+
+/** What any function reads. */
+function allReferences(config: Config): string[] {
+  return [...new Set(functionNames.flatMap((name) => readBy[name](config)))].sort();
+}
+
+/** The references of a config to variables and files, neither of which the template gives to functions. */
+export function secretsElsewhere(config: Config): string[] {
+  return allReferences(config).filter((reference) => !reference.startsWith('aws-sm:'));
+}
+
+/**
+ * Whether the functions may read the secrets of a config where they may read those whose names begin with a prefix.
+ * @param prefix empty: they may read what the config names
+ * @throws {InputError} those that they may not
+ */
+export function checkSecrets(config: Config, prefix: string): void {
+  // An ARN has no such beginning: of which account it is nobody knows before the deployment.
+  const others = allReferences(config).filter(
+    (one) => one.startsWith('aws-sm:') && !one.startsWith(`aws-sm://${prefix}`),
+  );
+  if (prefix === '' || others.length === 0) return;
+  throw new InputError(
+    `${others.join(', ')}: with --param secretsPrefix=${prefix} the functions may read secrets of their own account whose names begin so, and no others: name it so and by no ARN, or give another prefix or none`,
+  );
 }
 
 /**

@@ -22,6 +22,13 @@ beforeAll(async () => {
   await writeFile(join(project, 'teams', 'payments.yaml'), config.replace('policies/', '../policies/'));
   await writeFile(join(project, 'teams', 'many.yaml'), manySources(config));
   await writeFile(join(project, 'teams', 'remote.yaml'), config.replace('policies/', 's3://acme/policies/'));
+  await writeFile(
+    join(project, 'teams', 'local.yaml'),
+    config
+      .replace('policies/', '../policies/')
+      .replace('aws-sm://portcullis/hss', 'env://HSS')
+      .replace('aws-sm://portcullis/slack', 'file:///run/slack'),
+  );
   await writeFile(join(project, 'teams', 'wrong.yaml'), config.replace('[security-chat]', '[security-chatt]'));
   await writeFile(join(project, 'teams', 'outside.yaml'), config.replace('policies/production', '../../elsewhere'));
   await cp(join(root, 'policies/production.yaml'), join(project, '..', 'elsewhere.yaml'));
@@ -40,7 +47,8 @@ function manySources(config: string): string {
     name: `team-${i}`,
     credentials: `aws-sm://teams/${i}/hss`,
   }));
-  return stringify({ ...rest, sources: many });
+  const receivers = [{ name: 'security-chat', slack: { webhook: 'aws-sm://teams/slack' } }];
+  return stringify({ ...rest, sources: many, receivers });
 }
 
 function packaged(...args: readonly string[]): Promise<Packaged> {
@@ -56,7 +64,7 @@ test('every parameter ends up where it counts', async () => {
       'rate=cron(0 6,18 * * ? *)',
       'timeZone=Europe/Berlin',
       'scanConcurrency=7',
-      'secretsPrefix=teams/payments/',
+      'secretsPrefix=portcullis/',
       'policyBucket=acme',
       'pages=true',
       'pagesExpireInDays=7',
@@ -84,7 +92,7 @@ test('every parameter ends up where it counts', async () => {
     ScheduleExpressionTimezone: 'Europe/Berlin',
   });
   expect(properties('ScanEventSourceMappingSQSSourceQueue').ScalingConfig).toEqual({ MaximumConcurrency: 7 });
-  expect(JSON.stringify(properties('GateRole'))).toContain(':secret:teams/payments/*');
+  expect(JSON.stringify(properties('GateRole'))).toContain(':secret:portcullis/*');
   expect(properties('PagesBucket').LifecycleConfiguration.Rules).toMatchObject([{ ExpirationInDays: '7' }]);
   for (const name of ['Scan', 'Deliver'])
     expect(properties(`${name}LambdaFunction`).Environment.Variables.PORTCULLIS_PAGES).toBe('s3://PagesBucket');
@@ -155,6 +163,16 @@ test('another config is packaged with the policies it names, where the functions
   }
 });
 
+test('a cron with the default of the alarm on scans is packaged with a warning', async () => {
+  const { output } = await packaged(...param('rate=cron(0 6 * * ? *)'));
+  expect(output).toContain('Warning: rate is cron(0 6 * * ? *): give --param noScanAlarmHours=HOURS');
+});
+
+test('secrets that no function has are packaged with a warning', async () => {
+  const { output } = await packaged(...param('config=teams/local.yaml'));
+  expect(output).toContain('Warning: env://HSS, file:///run/slack: the template gives the functions no variables');
+});
+
 test('of more secrets than a role has room for the beginning of their names is asked for', async () => {
   const refused = await packaged(...param('config=teams/many.yaml')).catch((error: { stdout: string }) => error.stdout);
   expect(refused).toContain('the config names more secrets than a role has room for: give --param secretsPrefix');
@@ -164,7 +182,7 @@ test('of more secrets than a role has room for the beginning of their names is a
 });
 
 test('a policy in S3 is not packaged, and need not be there yet', async () => {
-  const { artifact } = await packaged(...param('config=teams/remote.yaml'));
+  const { artifact } = await packaged(...param('config=teams/remote.yaml', 'policyBucket=acme'));
   const paths = await unpack(artifact('gate'), join(project, '.unpacked', 'remote'));
   expect(paths.filter((path) => /ya?ml$/.test(path))).toEqual(['teams/remote.yaml']);
 });
@@ -184,6 +202,20 @@ test.each([
     says: '--param protctState: there is no such parameter; did you mean protectState?',
   },
   { args: param('scanConcurrency=1'), says: "functions.scan.events.0.sqs.maximumConcurrency': must be >= 2" },
+  { args: param('config=../teams/payments.yaml'), says: '"../teams/payments.yaml" is not a path below the project' },
+  {
+    args: param('secretsPrefix=teams/'),
+    says: 'aws-sm://portcullis/hss, aws-sm://portcullis/slack: with --param secretsPrefix=teams/ the functions may read',
+  },
+  {
+    args: param('config=teams/remote.yaml'),
+    says: 's3://acme/policies/production.yaml: the functions may not read it: give --param policyBucket=acme',
+  },
+  {
+    args: param('config=teams/remote.yaml', 'policyBucket=acme', 'policyPrefix=teams/'),
+    says: 'its key does not begin with teams/: give --param policyPrefix=policies/',
+  },
+  { args: param('rate=cron(foo)'), says: 'parameter rate: "cron(foo)" is not rate(1 hour) or cron(0 6 * * ? *)' },
   { args: param('pages=True'), says: 'parameter pages: "True" is not true or false' },
   {
     args: [...param('rate=rate(1 day)'), '--stage', 'prod'],

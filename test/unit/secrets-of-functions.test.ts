@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../lib/config/parse.ts';
 import { functionNames } from '../../scripts/package/build.ts';
-import { secretsOf, secretsStatement } from '../../scripts/package/secrets.ts';
+import { checkSecrets, secretsElsewhere, secretsOf, secretsStatement } from '../../scripts/package/secrets.ts';
 
 function configOf({ key = 'aws-sm://hss', hook = 'https://soc.example.com/in', heartbeat = '' }) {
   const text = `version: 1
@@ -64,4 +64,23 @@ test.each(['*', 'portcullis/?', 'a:b', '${AWS::Region}'])('aws-sm://%s is no sec
   expect(() => secretsStatement(configOf({ key: `aws-sm://${name}` }), 'gate', '')).toThrow(
     `aws-sm://${name}: no secret can have such a name`,
   );
+});
+
+test.each(['b/hss', 'hss/a/', `${account}a/hss-a1B2c3`])('aws-sm://%s is not what the prefix a/ lets read', (id) => {
+  expect(() => checkSecrets(configOf({ key: `aws-sm://${id}` }), 'a/')).toThrow(
+    /^aws-sm:.+: with --param secretsPrefix=a\/ the functions may read secrets of their own account/,
+  );
+  expect(() => checkSecrets(configOf({ key: `aws-sm://${id}` }), 'a/')).toThrow(`aws-sm://${id}`);
+  expect(() => checkSecrets(configOf({ key: `aws-sm://${id}` }), '')).not.toThrow();
+});
+
+test('of the secrets that a prefix does not let read all are named, and no others', () => {
+  const config = configOf({ key: 'aws-sm://c/hss' });
+  expect(() => checkSecrets(config, 'c')).toThrow(/^aws-sm:\/\/signing: with/);
+  expect(() => checkSecrets(config, 'chat')).toThrow(/^aws-sm:\/\/c\/hss, aws-sm:\/\/signing: with/);
+});
+
+test('secrets in variables and files are named, each once', () => {
+  const config = configOf({ key: 'file:///run/hss.json#x', hook: 'env://SOC', heartbeat: 'env://SOC' });
+  expect(secretsElsewhere(config)).toEqual(['env://HSS', 'env://SOC', 'file:///run/hss.json#x']);
 });

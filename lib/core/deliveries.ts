@@ -147,11 +147,17 @@ export function owe(
     if (known !== undefined) told[fingerprint] = known;
     if (maybe !== undefined) tried[fingerprint] = maybe;
     if (known !== log.told?.[fingerprint]) isNoted = true;
-    const before = fewest(alert, believed(alert, known, maybe), maybe);
     const silencedUntilMs = options.silencedUntilMs(alert) ?? 0;
     const isMuted = silencedUntilMs > nowMs;
     const saidAtMs = isMuted ? silencedUntilMs : nowMs;
-    const cause = causeOf(alert, before, isFirst, options, silencedUntilMs, saidAtMs);
+    const causeBy = (told: Told | undefined) => causeOf(alert, told, isFirst, options, silencedUntilMs, saidAtMs);
+    let before = fewest(alert, believed(alert, known, maybe), maybe);
+    let cause = causeBy(before);
+    if (alert.state === 'firing' && before?.state === 'over' && cause !== undefined && !options.wants(alert, cause)) {
+      // Nothing is told here by what it may know: then by what it knows for certain.
+      before = fewest(alert, known, maybe);
+      cause = causeBy(before);
+    }
     if (isMuted) {
       if (alert.state === 'firing' && cause !== undefined && options.wants(alert, cause)) options.onMuted?.(alert);
       continue;
@@ -244,11 +250,11 @@ function atMost(told: Told | undefined, nowMs: number): Told | undefined {
   return told !== undefined && told.atMs > nowMs + clockSkewMs ? { ...told, atMs: nowMs } : told;
 }
 
-/** What the receiver knows of an alert; where it may know the opposite of how the alert stands, that. */
+/** What the receiver knows of an alert; where it may have heard the opposite of how the alert stands, that. */
 function believed(alert: Alert, known: Told | undefined, tried: Tried | undefined): Told | undefined {
   const opposite = alert.state === 'over' ? 'firing' : 'over';
   const maybe = tried?.[opposite];
-  if (maybe === undefined || known?.state === opposite) return known;
+  if (maybe === undefined || (known?.state === opposite && known.unsaid === undefined)) return known;
   return { state: opposite, ...maybe, identities: [], distinct: 0, repeats: 0 };
 }
 

@@ -93,6 +93,44 @@ describe('routes that ask why an alert is told', () => {
   });
 });
 
+describe.each(['standing', 'new'])('an end that was not taken before the alert came back, by %s', (transition) => {
+  /** soc was told that it fires, and the end of that is lost or refused; the alert is back. */
+  async function back(answer: 'refuse' | 'lost') {
+    const routes = [{ when: `transition in ["${transition}", "worse"]`, receivers: ['soc'] }, { receivers: ['chat'] }];
+    const world = scripted({ receivers: { soc: 'summary', chat: 'summary' }, routes });
+    if (transition === 'new') await look(world, -1, vuls());
+    expect(await look(world, 0, vuls(1))).toEqual([expect.stringContaining(`soc: prod ${transition} r 1`)]);
+    world.receivers.get('soc')?.script.push(answer);
+    await look(world, 1, vuls());
+    expect(await look(world, 2, vuls(1))).toEqual(['chat: prod reopened r 1']);
+    expect(await look(world, 3, vuls(1))).toEqual([]);
+    return world;
+  }
+
+  test.each(['refuse', 'lost'] as const)('is told when it is over again: %s', async (answer) => {
+    const world = await back(answer);
+    expect(await look(world, 4, vuls())).toEqual(['soc: prod resolved r 1', 'chat: prod resolved r 1']);
+    expect(await look(world, 5, vuls())).toEqual([]);
+  });
+
+  test('leaves what comes next to who it is for', async () => {
+    const world = await back('refuse');
+    expect(await look(world, 4, vuls(1, 2))).toEqual(['soc: prod worse r 2']);
+    expect(await look(world, 5, vuls())).toEqual(['soc: prod resolved r 2', 'chat: prod resolved r 2']);
+  });
+});
+
+test('who may have heard that it fires, and that it is over, and not that it is back, is told that it is over', async () => {
+  const world = scripted({
+    receivers: { soc: 'summary', chat: 'summary' },
+    routes: [{ when: 'transition == "standing"', receivers: ['soc'] }, { receivers: ['chat'] }],
+  });
+  world.receivers.get('soc')?.script.push('lost', 'refuse');
+  for (const [hour, findings] of [vuls(1), vuls(), vuls(1)].entries()) await look(world, hour, findings);
+  const heard = [...(await look(world, 3, vuls(1))), ...(await look(world, 4, vuls()))];
+  expect(heard.filter((line) => line.includes('soc')).at(-1)).toBe('soc: prod resolved r 1');
+});
+
 describe('a log', () => {
   const policy = 'rules:\n  - {id: r, on: vulnerabilities, per: [image, image_version], max: 0}\n';
   const images = (count: number, tag: number) =>

@@ -881,3 +881,17 @@ describe('messages that a receiver cannot take', () => {
     expect(chat.sent.length - before).toBe(1);
   });
 });
+
+test('that a receiver takes messages as they look again is told to who did not take that at first', async () => {
+  const world = scripted({ receivers: { chat: 'summary', soc: 'summary' } });
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  await look(world, 0, vuls());
+  world.receivers.get('soc')?.script.push('plain');
+  expect(await look(world, 1, vuls(1))).toContain('chat: messages to soc new message-refused');
+  chat.script.push('accept', 'refuse');
+  expect(await look(world, 2, vuls(1, 2))).toContain('soc: messages to soc resolved message-refused');
+  expect(await look(world, 3, vuls(1, 2))).toEqual(['chat: messages to soc resolved message-refused']);
+  expect(await look(world, 4, vuls(1, 2))).toEqual([]);
+  const logs = await world.store.load('cluster/portcullis/messages to soc', 'log/', startMs);
+  expect(logs.filter(({ value }) => Object.hasOwn(value as object, 'owed'))).toEqual([]);
+});

@@ -2,11 +2,12 @@ import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { loadDeadLetters } from '../../lib/app/dead-letter-store.ts';
 import { replayDeadLetters } from '../../lib/app/replay.ts';
-import { addSilence } from '../../lib/app/silences.ts';
+import { addSilence, expireSilence } from '../../lib/app/silences.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
 import type { Alert } from '../../lib/core/alerts.ts';
 import { DeliveryError, InputError } from '../../lib/core/errors.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
+import { policyOf } from '../support/evaluate.ts';
 import { dayMs, hourMs, type Scripted, type ScriptedReceiver, scripted, startMs, vuls } from '../support/scripted.ts';
 
 const minuteMs = 60_000;
@@ -894,4 +895,39 @@ test('that a receiver takes messages as they look again is told to who did not t
   expect(await look(world, 4, vuls(1, 2))).toEqual([]);
   const logs = await world.store.load('cluster/portcullis/messages to soc', 'log/', startMs);
   expect(logs.filter(({ value }) => Object.hasOwn(value as object, 'owed'))).toEqual([]);
+});
+
+describe('what no silence muted is not told to have been silenced', () => {
+  test('by one that was there between two runs only', async () => {
+    const world = scripted();
+    await look(world, 0, vuls(1));
+    const silence = { where: 'true', author: 'ops', comment: 'by mistake', untilMs: startMs + 40 * dayMs };
+    const { id } = await addSilence(world.store, silence, startMs + 10 * minuteMs);
+    await expireSilence(world.store, id, startMs + 50 * minuteMs);
+    expect(await look(world, 1, vuls(1))).toEqual([]);
+  });
+
+  test('by one that did not match it as long as it lasted', async () => {
+    const policy = (severity: string) => `rules:\n  - {id: r, on: vulnerabilities, max: 0, severity: ${severity}}\n`;
+    const remindMs = { critical: 30 * dayMs, high: 30 * dayMs, medium: 30 * dayMs, low: 30 * dayMs };
+    const world = scripted({ policy: policy('critical'), options: { remindMs } });
+    await look(world, 0, vuls(1));
+    const silence = { where: 'severity == "high"', author: 'ops', comment: 'c', untilMs: startMs + 10 * hourMs };
+    await addSilence(world.store, silence, startMs + hourMs);
+    await look(world, 5, vuls(1));
+    world.policy = policyOf(policy('high'));
+    expect((await look(world, 11, vuls(1))).filter((line) => line.includes(' r '))).toEqual([]);
+  });
+
+  test('and what one muted is told when it does not match it any more', async () => {
+    const policy = (severity: string) => `rules:\n  - {id: r, on: vulnerabilities, max: 0, severity: ${severity}}\n`;
+    const world = scripted({ policy: policy('high') });
+    await look(world, 0, vuls(1));
+    const silence = { where: 'severity == "high"', author: 'ops', comment: 'c', untilMs: startMs + 10 * dayMs };
+    await addSilence(world.store, silence, startMs + hourMs);
+    expect(await look(world, 2, vuls(1))).toEqual([]);
+    world.policy = policyOf(policy('medium'));
+    expect(await look(world, 3, vuls(1))).toEqual(['digest reminder chat: prod reminder r 1']);
+    expect(await look(world, 4, vuls(1))).toEqual([]);
+  });
 });

@@ -21,6 +21,8 @@ interface Health {
   readonly removedMs?: number;
   /** Why it did not take a message as it should look, and had it in plain words. */
   readonly refusal?: string;
+  /** Since when it takes messages as they should look again: others may be owed that. */
+  readonly mendedMs?: number;
 }
 
 export interface HealthEdges extends OwnNewsEdges {
@@ -39,6 +41,9 @@ export function hearsOfOurselves(receiver: string, name: string): boolean {
 }
 
 const group = 'receivers';
+
+/** How long it is followed whether it was delivered that messages are taken as they should look again. */
+const mendedForMs = 30 * 86_400_000;
 
 /** How long a receiver that is gone is left alone, unless its URL is another one. */
 const goneForMs = 86_400_000;
@@ -102,7 +107,7 @@ export async function watchReceivers(
     const isFailing = now.failingRuns >= options.failingAfterRuns || now.goneMs !== undefined;
     const isKnown = result !== undefined && (now.failingRuns === 0 || isFailing);
     await tell(receiverName(receiver), isKnown ? failing(receiver, now, result) : undefined);
-    if (now.refusal !== undefined || before?.refusal !== undefined) {
+    if (now.refusal !== undefined || (now.mendedMs !== undefined && nowMs - now.mendedMs < mendedForMs)) {
       const isTold = result !== undefined && result.accepted > 0;
       await tell(`messages to ${receiver}`, isTold ? refused(receiver, now) : undefined);
     }
@@ -181,7 +186,7 @@ function healthAfter(
 ): Health | undefined {
   if (result === undefined) return before;
   if (result.accepted === 0 && result.refused > 0) {
-    const { failingRuns = 0, sinceMs = nowMs, goneMs, refusal } = before ?? {};
+    const { failingRuns = 0, sinceMs = nowMs, goneMs, refusal, mendedMs } = before ?? {};
     const gone = result.isGone ? nowMs : goneMs;
     const tick = tickMs ?? before?.tickMs;
     const isCounted = failingRuns > 0 && before?.tickMs === tick;
@@ -191,10 +196,13 @@ function healthAfter(
       sinceMs: failingRuns === 0 ? nowMs : sinceMs,
       ...(gone !== undefined && { goneMs: gone }),
       ...(refusal !== undefined && { refusal }),
+      ...(mendedMs !== undefined && { mendedMs }),
     };
   }
   const { refusal } = result;
   if (refusal !== undefined) return { failingRuns: 0, sinceMs: nowMs, refusal };
-  const isBack = before !== undefined && (before.failingRuns > 0 || before.refusal !== undefined);
-  return isBack ? { failingRuns: 0, sinceMs: nowMs } : before;
+  const isMended = before?.refusal !== undefined;
+  if (before === undefined || (before.failingRuns === 0 && !isMended)) return before;
+  const mendedMs = isMended ? nowMs : before.mendedMs;
+  return { failingRuns: 0, sinceMs: nowMs, ...(mendedMs !== undefined && { mendedMs }) };
 }

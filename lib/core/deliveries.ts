@@ -19,6 +19,8 @@ export interface Told {
   readonly repeats: number;
   /** It was not told at all, as the receiver asked, but taken for known. */
   readonly isQuiet?: true;
+  /** In a run since then a silence muted it while it fired. */
+  readonly isMuted?: true;
   /** It was not told: for this cause it is routed elsewhere, for another one it may be routed here. */
   readonly unsaid?: Cause;
 }
@@ -70,7 +72,7 @@ export interface OwedItem {
   readonly cause: Cause;
   /** What the receiver knows of it. */
   readonly told: Told | undefined;
-  /** It is told again since a silence muted it until then. */
+  /** It is told again since a silence muted it, until then; 0: none that is known matches it any more. */
   readonly silencedUntilMs?: number;
 }
 
@@ -111,7 +113,7 @@ export interface OweOptions {
   readonly look?: string | undefined;
   /** Whether the alert is routed to the receiver, being told for this cause. */
   readonly wants: (alert: Alert, cause: Cause) => boolean;
-  /** Until when silences mute the alert, or when the last of them ended: as soon as it did, what still fires is told. */
+  /** Until when silences mute the alert, or when the last of them ended: as soon as it did, what it muted and still fires is told. */
   readonly silencedUntilMs: (alert: Alert) => number | undefined;
   /** Takes what fires, is muted, and will be told when it is not any more. */
   readonly onMuted?: (alert: Alert) => void;
@@ -147,13 +149,23 @@ export function owe(
     if (known !== undefined) told[fingerprint] = known;
     if (maybe !== undefined) tried[fingerprint] = maybe;
     if (known !== log.told?.[fingerprint]) isNoted = true;
-    const before = fewest(alert, believed(alert, known, maybe), maybe);
     const silencedUntilMs = options.silencedUntilMs(alert) ?? 0;
     const isMuted = silencedUntilMs > nowMs;
     const saidAtMs = isMuted ? silencedUntilMs : nowMs;
-    const cause = causeOf(alert, before, isFirst, options, silencedUntilMs, saidAtMs);
+    const causeBy = (told: Told | undefined) => causeOf(alert, told, isFirst, options, isMuted, saidAtMs);
+    let before = fewest(alert, believed(alert, known, maybe), maybe);
+    let cause = causeBy(before);
+    if (alert.state === 'firing' && before?.state === 'over' && cause !== undefined && !options.wants(alert, cause)) {
+      // Nothing is told here by what it may know: then by what it knows for certain.
+      before = fewest(alert, known, maybe);
+      cause = causeBy(before);
+    }
     if (isMuted) {
       if (alert.state === 'firing' && cause !== undefined && options.wants(alert, cause)) options.onMuted?.(alert);
+      if (alert.state === 'firing' && known?.state === 'firing' && known.isMuted !== true) {
+        told[fingerprint] = { ...known, isMuted: true };
+        isNoted = true;
+      }
       continue;
     }
     if (cause === undefined) {
@@ -179,7 +191,7 @@ export function owe(
     const quiet = isFirst && cause === 'standing' && options.announce === 'baseline' && alert.rule !== '';
     if (quiet) uncalled.push(newsOf(alert, cause, before));
     else {
-      const wasSilenced = cause === 'reminder' && before !== undefined && before.atMs < silencedUntilMs;
+      const wasSilenced = cause === 'reminder' && before?.isMuted === true;
       items.push({ alert, cause, told: before, ...(wasSilenced && { silencedUntilMs }) });
     }
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
@@ -244,11 +256,11 @@ function atMost(told: Told | undefined, nowMs: number): Told | undefined {
   return told !== undefined && told.atMs > nowMs + clockSkewMs ? { ...told, atMs: nowMs } : told;
 }
 
-/** What the receiver knows of an alert; where it may know the opposite of how the alert stands, that. */
+/** What the receiver knows of an alert; where it may have heard the opposite of how the alert stands, that. */
 function believed(alert: Alert, known: Told | undefined, tried: Tried | undefined): Told | undefined {
   const opposite = alert.state === 'over' ? 'firing' : 'over';
   const maybe = tried?.[opposite];
-  if (maybe === undefined || known?.state === opposite) return known;
+  if (maybe === undefined || (known?.state === opposite && known.unsaid === undefined)) return known;
   return { state: opposite, ...maybe, identities: [], distinct: 0, repeats: 0 };
 }
 
@@ -264,7 +276,7 @@ function causeOf(
   told: Told | undefined,
   isFirst: boolean,
   options: OweOptions,
-  silencedUntilMs: number,
+  isMuted: boolean,
   nowMs: number,
 ): Cause | undefined {
   if (alert.state === 'over') return told?.state === 'firing' ? (alert.end ?? 'resolved') : undefined;
@@ -283,7 +295,7 @@ function causeOf(
   if (isWorse(alert, told)) return 'worse';
   if (told.isQuiet === true) return undefined;
   // Held or not: the end of the silence was announced.
-  if (told.atMs < silencedUntilMs) return 'reminder';
+  if (isMuted || told.isMuted === true) return 'reminder';
   if (options.isReposted === true) return nowMs > told.atMs ? 'reminder' : undefined;
   // Nothing is repeated as fact that the newest report does not confirm.
   const intervalMs = options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);

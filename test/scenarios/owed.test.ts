@@ -2,11 +2,12 @@ import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { loadDeadLetters } from '../../lib/app/dead-letter-store.ts';
 import { replayDeadLetters } from '../../lib/app/replay.ts';
-import { addSilence } from '../../lib/app/silences.ts';
+import { addSilence, expireSilence } from '../../lib/app/silences.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
 import type { Alert } from '../../lib/core/alerts.ts';
 import { DeliveryError, InputError } from '../../lib/core/errors.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
+import { policyOf } from '../support/evaluate.ts';
 import { dayMs, hourMs, type Scripted, type ScriptedReceiver, scripted, startMs, vuls } from '../support/scripted.ts';
 
 const minuteMs = 60_000;
@@ -91,6 +92,44 @@ describe('routes that ask why an alert is told', () => {
     expect(await look(world, 1, vuls(1))).toEqual([]);
     expect(await look(world, 2, vuls(1, 2))).toEqual(['chat: prod worse r 2']);
   });
+});
+
+describe.each(['standing', 'new'])('an end that was not taken before the alert came back, by %s', (transition) => {
+  /** soc was told that it fires, and the end of that is lost or refused; the alert is back. */
+  async function back(answer: 'refuse' | 'lost') {
+    const routes = [{ when: `transition in ["${transition}", "worse"]`, receivers: ['soc'] }, { receivers: ['chat'] }];
+    const world = scripted({ receivers: { soc: 'summary', chat: 'summary' }, routes });
+    if (transition === 'new') await look(world, -1, vuls());
+    expect(await look(world, 0, vuls(1))).toEqual([expect.stringContaining(`soc: prod ${transition} r 1`)]);
+    world.receivers.get('soc')?.script.push(answer);
+    await look(world, 1, vuls());
+    expect(await look(world, 2, vuls(1))).toEqual(['chat: prod reopened r 1']);
+    expect(await look(world, 3, vuls(1))).toEqual([]);
+    return world;
+  }
+
+  test.each(['refuse', 'lost'] as const)('is told when it is over again: %s', async (answer) => {
+    const world = await back(answer);
+    expect(await look(world, 4, vuls())).toEqual(['soc: prod resolved r 1', 'chat: prod resolved r 1']);
+    expect(await look(world, 5, vuls())).toEqual([]);
+  });
+
+  test('leaves what comes next to who it is for', async () => {
+    const world = await back('refuse');
+    expect(await look(world, 4, vuls(1, 2))).toEqual(['soc: prod worse r 2']);
+    expect(await look(world, 5, vuls())).toEqual(['soc: prod resolved r 2', 'chat: prod resolved r 2']);
+  });
+});
+
+test('who may have heard that it fires, and that it is over, and not that it is back, is told that it is over', async () => {
+  const world = scripted({
+    receivers: { soc: 'summary', chat: 'summary' },
+    routes: [{ when: 'transition == "standing"', receivers: ['soc'] }, { receivers: ['chat'] }],
+  });
+  world.receivers.get('soc')?.script.push('lost', 'refuse');
+  for (const [hour, findings] of [vuls(1), vuls(), vuls(1)].entries()) await look(world, hour, findings);
+  const heard = [...(await look(world, 3, vuls(1))), ...(await look(world, 4, vuls()))];
+  expect(heard.filter((line) => line.includes('soc')).at(-1)).toBe('soc: prod resolved r 1');
 });
 
 describe('a log', () => {
@@ -922,5 +961,54 @@ describe('messages that a receiver cannot take', () => {
       world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
     await world.run(startMs + hourMs);
     expect(chat.sent.length - before).toBe(1);
+  });
+});
+
+test('that a receiver takes messages as they look again is told to who did not take that at first', async () => {
+  const world = scripted({ receivers: { chat: 'summary', soc: 'summary' } });
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  await look(world, 0, vuls());
+  world.receivers.get('soc')?.script.push('plain');
+  expect(await look(world, 1, vuls(1))).toContain('chat: messages to soc new message-refused');
+  chat.script.push('accept', 'refuse');
+  expect(await look(world, 2, vuls(1, 2))).toContain('soc: messages to soc resolved message-refused');
+  expect(await look(world, 3, vuls(1, 2))).toEqual(['chat: messages to soc resolved message-refused']);
+  expect(await look(world, 4, vuls(1, 2))).toEqual([]);
+  const logs = await world.store.load('cluster/portcullis/messages to soc', 'log/', startMs);
+  expect(logs.filter(({ value }) => Object.hasOwn(value as object, 'owed'))).toEqual([]);
+});
+
+describe('what no silence muted is not told to have been silenced', () => {
+  test('by one that was there between two runs only', async () => {
+    const world = scripted();
+    await look(world, 0, vuls(1));
+    const silence = { where: 'true', author: 'ops', comment: 'by mistake', untilMs: startMs + 40 * dayMs };
+    const { id } = await addSilence(world.store, silence, startMs + 10 * minuteMs);
+    await expireSilence(world.store, id, startMs + 50 * minuteMs);
+    expect(await look(world, 1, vuls(1))).toEqual([]);
+  });
+
+  test('by one that did not match it as long as it lasted', async () => {
+    const policy = (severity: string) => `rules:\n  - {id: r, on: vulnerabilities, max: 0, severity: ${severity}}\n`;
+    const remindMs = { critical: 30 * dayMs, high: 30 * dayMs, medium: 30 * dayMs, low: 30 * dayMs };
+    const world = scripted({ policy: policy('critical'), options: { remindMs } });
+    await look(world, 0, vuls(1));
+    const silence = { where: 'severity == "high"', author: 'ops', comment: 'c', untilMs: startMs + 10 * hourMs };
+    await addSilence(world.store, silence, startMs + hourMs);
+    await look(world, 5, vuls(1));
+    world.policy = policyOf(policy('high'));
+    expect((await look(world, 11, vuls(1))).filter((line) => line.includes(' r '))).toEqual([]);
+  });
+
+  test('and what one muted is told when it does not match it any more', async () => {
+    const policy = (severity: string) => `rules:\n  - {id: r, on: vulnerabilities, max: 0, severity: ${severity}}\n`;
+    const world = scripted({ policy: policy('high') });
+    await look(world, 0, vuls(1));
+    const silence = { where: 'severity == "high"', author: 'ops', comment: 'c', untilMs: startMs + 10 * dayMs };
+    await addSilence(world.store, silence, startMs + hourMs);
+    expect(await look(world, 2, vuls(1))).toEqual([]);
+    world.policy = policyOf(policy('medium'));
+    expect(await look(world, 3, vuls(1))).toEqual(['digest reminder chat: prod reminder r 1']);
+    expect(await look(world, 4, vuls(1))).toEqual([]);
   });
 });

@@ -88,6 +88,12 @@ function redrive(queueUrl: string): string {
   return `aws sqs start-message-move-task --region ${region} --source-arn ${arn}`;
 }
 
+/** Whether the source was scanned as a whole at a later time that the schedule asked for: there is nothing to be moved back. */
+async function isMadeGood(body: string, app: Awaited<ReturnType<Instance['app']>>): Promise<boolean> {
+  const message = parseSourceMessage(body);
+  return message !== undefined && (await app.lastWholeScan(message.source, Date.now())) > Date.parse(message.tick);
+}
+
 /** Whatever goes wrong here, the sources are asked for. */
 async function tellOfDeadLetters(
   instance: Instance,
@@ -95,10 +101,10 @@ async function tellOfDeadLetters(
   invocation: Invocation,
 ): Promise<void> {
   try {
-    const { count, bodies } = await deadLetters.look();
+    const app = await instance.app();
+    const { count, bodies } = await deadLetters.look((body) => isMadeGood(body, app));
     const isWhole = count <= bodies.length;
     const sources = bodies.map((body) => parseSourceMessage(body)?.source ?? 'unknown');
-    const app = await instance.app();
     const { owed } = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
       app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now(), signal),
     );

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { type GateEdges, type GateRequest, gate } from './app/gate.ts';
 import { type Judge, judgeBytes } from './app/judge.ts';
 import { leavingAlone } from './app/left-alone.ts';
+import { loadLooks, whole } from './app/looks.ts';
 import type { Objects } from './app/objects.ts';
 import type { OwedTarget } from './app/outbox.ts';
 import { createPaceBook } from './app/pace-book.ts';
@@ -72,6 +73,8 @@ export interface App {
   scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
   /** Try once to deliver what receivers did not take. @throws {InputError} */
   deliverOwed(targets: readonly OwedTarget[], nowMs: number, signal?: AbortSignal): Promise<ScanSummary>;
+  /** When the schedule asked for the last scan of a source that looked at all of it; epoch milliseconds, 0: there was none. */
+  lastWholeScan(source: string, nowMs: number): Promise<number>;
   /** Tell of sources that were given up. @throws {InputError} */
   tellPoisoned(
     sources: readonly string[],
@@ -323,6 +326,7 @@ export async function compose(config: Config, world: World): Promise<App> {
     },
     deliverOwed: async (targets, nowMs, signal) =>
       deliverOwed(await scanEdges({}, onceEach(secrets), brief), targets, nowMs, signal),
+    lastWholeScan: async (source, nowMs) => (await loadLooks(await store(), source, nowMs))[whole] ?? 0,
     tellPoisoned: async (sources, command, isWhole, nowMs, signal) =>
       tellPoisoned(await scanEdges(), sources, command, isWhole, nowMs, signal),
     sources: config.sources.map(({ name, credentials }) => ({ name, group: limitGroup(config, credentials) })),

@@ -1,8 +1,11 @@
 import type { ClusterRow } from '../core/report.ts';
 import type { StateStore } from './state.ts';
 
-/** When each cluster of a source was looked at last, by id; epoch milliseconds. */
+/** When each cluster of a source was looked at last, by id, and under `whole` all of it; epoch milliseconds. */
 export type Looks = Readonly<Record<string, number>>;
+
+/** No cluster has this id: when the schedule asked for the last scan that had looked at all clusters of the source. */
+export const whole = '';
 
 const key = 'looks';
 
@@ -23,7 +26,7 @@ export async function saveLooks(
   for (let tries = 0; tries < 10; tries++) {
     const record = (await store.load(`source/${source}`, key, nowMs)).find((one) => one.key === key);
     const known = (record?.value as Looks | undefined) ?? {};
-    const all = [...Object.entries(known), ...Object.entries(looks)].filter(([id]) => listed.has(id));
+    const all = [...Object.entries(known), ...Object.entries(looks)].filter(([id]) => id === whole || listed.has(id));
     const value: Record<string, number> = {};
     for (const [id, atMs] of all) value[id] = Math.max(value[id] ?? 0, atMs);
     if ((await store.put(`source/${source}`, { key, value }, record?.version ?? 0, nowMs)) !== undefined) return;

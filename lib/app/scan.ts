@@ -13,7 +13,7 @@ import { evaluationKey, kept } from './kept-evaluations.ts';
 import { type KnownCluster, knownClusters, rememberClusters } from './known-clusters.ts';
 import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } from './left-out.ts';
 import { listingKey, newestListing } from './listings.ts';
-import { byLook, type Looks, loadLooks, saveLooks } from './looks.ts';
+import { byLook, type Looks, loadLooks, saveLooks, whole } from './looks.ts';
 import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves, type StillOwed } from './outbox.ts';
 import { tellEach } from './own-news.ts';
@@ -239,7 +239,12 @@ class Run {
   readonly #nowMs: number;
   readonly #signal: AbortSignal | undefined;
   readonly #scope: ScanScope;
-  readonly #looks: { readonly source: string; readonly looks: Looks; readonly listed: ReadonlySet<string> }[] = [];
+  readonly #looks: {
+    readonly source: string;
+    readonly looks: Looks;
+    readonly listed: ReadonlySet<string>;
+    isWhole: boolean;
+  }[] = [];
   readonly #verdicts: Record<Verdict, number> = { pass: 0, fail: 0, undetermined: 0 };
   readonly #failures: string[] = [];
   #unchanged = 0;
@@ -329,7 +334,13 @@ class Run {
     }
     const looks = await loadLooks(store, source.name, this.#nowMs);
     const looked: Record<string, number> = {};
-    this.#looks.push({ source: source.name, looks: looked, listed: new Set(wanted.map((row) => row.clusterId)) });
+    const look = {
+      source: source.name,
+      looks: looked,
+      listed: new Set(wanted.map((row) => row.clusterId)),
+      isWhole: false,
+    };
+    this.#looks.push(look);
     const { sinceMs = Number.POSITIVE_INFINITY, mayStart } = this.#scope;
     const unreadable = new Map<string, Reason>();
     let begun = 0;
@@ -358,6 +369,7 @@ class Run {
       }
     }
     await tellUnreadable(this.#edges, this.#outbox, source.name, unreadable, this.#nowMs, isWhole);
+    look.isWhole = isWhole && unreadable.size === 0;
   }
 
   /** @returns why nothing is known of it now: there was no time, or its memory cannot be read or written */
@@ -430,8 +442,9 @@ class Run {
   /** When all of it was told: a run that dies before is done again. */
   async saveLooks(): Promise<void> {
     const { store } = this.#edges;
-    for (const { source, looks, listed } of this.#looks) {
+    for (const { source, looks, listed, isWhole } of this.#looks) {
       const told = Object.entries(looks).filter(([id]) => !this.#outbox.isBroken(clusterGroup(source, id)));
+      if (isWhole) told.push([whole, this.#scope.sinceMs ?? this.#nowMs]);
       await saveLooks(store, source, Object.fromEntries(told), listed, this.#nowMs);
     }
   }

@@ -1,6 +1,7 @@
 import {
   ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
+  DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
   type Message,
   ReceiveMessageCommand,
@@ -23,9 +24,11 @@ export interface Queue {
   send(body: unknown, sending?: Sending): Promise<void>;
   /**
    * How many messages there are, about, and the bodies of some of them: of a FIFO queue at most ten of each group, which holds
-   * back the others meanwhile. They stay.
+   * back the others meanwhile. They stay, but for those that are over.
    */
-  look(): Promise<{ readonly count: number; readonly bodies: readonly string[] }>;
+  look(
+    isOver?: (body: string) => Promise<boolean>,
+  ): Promise<{ readonly count: number; readonly bodies: readonly string[] }>;
   /** Show a message that was received again, that many seconds from now, to whoever takes the next. */
   giveBack(receiptHandle: string, seconds: number): Promise<void>;
   close(): void;
@@ -55,7 +58,7 @@ export function openQueue(url: string, { timeoutMs }: { readonly timeoutMs: numb
         }),
       );
     },
-    async look() {
+    async look(isOver) {
       const { Attributes } = await client.send(
         new GetQueueAttributesCommand({
           QueueUrl: url,
@@ -86,12 +89,24 @@ export function openQueue(url: string, { timeoutMs }: { readonly timeoutMs: numb
         // Some of them are better than none.
         if (seen.length === 0) throw error;
       }
+      let gone = 0;
+      const bodies: string[] = [];
       for (const messages of seen) {
-        const Entries = messages.map(({ ReceiptHandle }, i) => ({ Id: `${i}`, ReceiptHandle, VisibilityTimeout: 0 }));
+        const verdicts = await Promise.all(messages.map(async ({ Body = '' }) => (await isOver?.(Body)) ?? false));
+        const entriesOf = (over: boolean) =>
+          messages.flatMap(({ ReceiptHandle }, i) => (verdicts[i] === over ? [{ Id: `${i}`, ReceiptHandle }] : []));
+        bodies.push(...messages.flatMap(({ Body }, i) => (verdicts[i] || Body === undefined ? [] : [Body])));
+        const [over, others] = [entriesOf(true), entriesOf(false)];
+        gone += over.length;
         // Where that fails they are seen again by themselves.
-        await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries })).catch(() => {});
+        if (over.length > 0)
+          await client.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries: over })).catch(() => {});
+        if (others.length > 0) {
+          const Entries = others.map((one) => ({ ...one, VisibilityTimeout: 0 }));
+          await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries })).catch(() => {});
+        }
       }
-      return { count, bodies: seen.flat().flatMap(({ Body }) => Body ?? []) };
+      return { count: count - gone, bodies };
     },
     async giveBack(ReceiptHandle, VisibilityTimeout) {
       await client.send(new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle, VisibilityTimeout }));

@@ -345,13 +345,14 @@ export function openThing(): Thing {
     expect(taken.map(({ action }) => action)).toEqual(eventSource);
   });
 
-  test('to look at dead letters do not let schedule remove them, and nobody else may touch them', () => {
+  test('let schedule look at dead letters, and take out what was made good; nobody else may touch them', () => {
     const on = functionNames.flatMap((name) =>
       granted(name).flatMap((one) => (one.on.includes('DeadLetters') ? [`${name} ${one.action}`] : [])),
     );
     expect(on).toEqual([
       'schedule sqs:ReceiveMessage',
       'schedule sqs:ChangeMessageVisibility',
+      'schedule sqs:DeleteMessage',
       'schedule sqs:GetQueueAttributes',
     ]);
   });

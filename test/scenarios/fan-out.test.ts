@@ -300,6 +300,29 @@ test('every source with dead letters is told, and what cannot be seen of them is
   expect(since.join('\n')).not.toContain('"resolved"');
 }, 60_000);
 
+test('a dead letter of a source that was scanned since is gone, and that is told', async () => {
+  await start(2, () => 2, 2);
+  const dead = queues.open(queues.deadLettersUrl);
+  for (const { name } of sources) {
+    const letter = { version: 1, source: name, tick: new Date(Date.now() - minuteMs).toISOString(), part: 1 };
+    await dead.send(letter, { group: name, once: name });
+  }
+  await tick();
+  expect(await queues.depth(queues.deadLettersUrl)).toBe(2);
+  expect(told()).toContain('message of s00');
+  // One source is scanned as a whole, the other one cannot be.
+  sources[1]?.hss.fail({ kind: 'status', status: 403 }, { api: 'list', times: 9 });
+  await drain();
+  vi.setSystemTime(Date.now() + hourMs);
+  const before = chat.received.length;
+  await tick();
+  expect(await queues.depth(queues.deadLettersUrl)).toBe(1);
+  const since = chat.received.slice(before).map(({ text }) => text);
+  const over = (name: string) =>
+    since.filter((text) => text.includes(`message of ${name}`) && text.includes('"resolved"'));
+  expect([over('s00').length, over('s01').length]).toEqual([1, 0]);
+});
+
 test('a source whose letter lay behind others for weeks is told to be gone when it is', async () => {
   await start(1, () => 1, 1);
   const app = await instance.app();

@@ -114,7 +114,7 @@ export async function scan(
     ...edges.sources.slice(0, 1).map(({ policy }) => leaveOutRemoved(edges, outbox, policy, nowMs)),
   ]);
   const told = await Promise.allSettled([finish()]);
-  await run.saveLooks();
+  await run.saveLooks([...done, ...told].every(({ status }) => status === 'fulfilled'));
   // An internal error is told only when all the rest is done.
   for (const one of [...done, ...told]) if (one.status === 'rejected') throw one.reason;
   run.throwBroken();
@@ -439,12 +439,12 @@ class Run {
     return listing;
   }
 
-  /** When all of it was told: a run that dies before is done again. */
-  async saveLooks(): Promise<void> {
+  /** When all of it was told: a run that dies before is done again. @param wentWell nothing failed that should not */
+  async saveLooks(wentWell: boolean): Promise<void> {
     const { store } = this.#edges;
     for (const { source, looks, listed, isWhole } of this.#looks) {
       const told = Object.entries(looks).filter(([id]) => !this.#outbox.isBroken(clusterGroup(source, id)));
-      if (isWhole) told.push([whole, this.#scope.sinceMs ?? this.#nowMs]);
+      if (isWhole && wentWell) told.push([whole, this.#scope.sinceMs ?? this.#nowMs]);
       await saveLooks(store, source, Object.fromEntries(told), listed, this.#nowMs);
     }
   }

@@ -139,17 +139,6 @@ export type GradeCounts = readonly number[];
 
 export const noGrades: GradeCounts = [0, 0, 0, 0, 0, 0];
 
-/** More findings, or more that are so bad, or more of what each stands for. */
-export function isWorse(now: GradeCounts, before: GradeCounts): boolean {
-  let [more, were] = [0, 0];
-  for (let i = 0; i < 5; i++) {
-    more += now[i] ?? 0;
-    were += before[i] ?? 0;
-    if (more > were) return true;
-  }
-  return (now[5] ?? 0) > (before[5] ?? 0);
-}
-
 /** What a rule's findings are compared with. */
 export interface KnownFindings {
   readonly count: number;

@@ -1,4 +1,4 @@
-import { type GradeCounts, isWorse, type KnownFindings, noGrades } from './baseline.ts';
+import { type GradeCounts, type KnownFindings, noGrades } from './baseline.ts';
 import { definitionOf } from './definition.ts';
 import type {
   BrokenGroup,
@@ -19,7 +19,7 @@ import { type FieldType, type Finding, fields } from './report.ts';
 import { type FindingSeverity, severityRank } from './severity.ts';
 import { type Group, keptFindings, mostGroups, namedFindings, Tally, type Tracking } from './tally.ts';
 import { isOverBroad, type Loan, WaiverIndex } from './waivers.ts';
-import { worseThan } from './worse.ts';
+import { moreOf, worseThan } from './worse.ts';
 import { Worst } from './worst.ts';
 
 /** What a rule keeps of the findings it has seen: numbers, and the worst of them. */
@@ -223,8 +223,9 @@ export class RuleFold {
       const { count, fresh } = of;
       if (fresh === undefined || this.#isSoonerBelow(of) || count - fresh.count <= this.rule.max) return false;
       const were = 'key' in of ? groups[this.#lastingKey(of)] : grades;
-      const left = fresh.grades.map((n, i) => n - (fresh.own[i] ?? 0));
-      return were === undefined || fresh.hasRisen || failsMore(fresh.failed, failed) || isWorse(left, were);
+      if (were === undefined) return true;
+      const left = { ...fresh, grades: fresh.grades.map((n, i) => n - (fresh.own[i] ?? 0)) };
+      return worseThan(left, { grades: were, failed }, () => undefined).length > 0;
     });
   }
 
@@ -297,7 +298,7 @@ export class RuleFold {
     for (const group of this.#brokenGroups()) {
       const key = this.#lastingKey(group);
       const of = group.fresh?.grades ?? noGrades;
-      if (isWorse(of, groups[key] ?? noGrades)) groups[key] = of;
+      if (moreOf(of, groups[key] ?? noGrades).length > 0) groups[key] = of;
     }
     return { count, ...all.result(), grades, ...failedOf(failed), groups };
   }
@@ -411,11 +412,6 @@ export class RuleFold {
 }
 
 const nothingFresh = { grades: noGrades, failed: new Map<number, number>(), hasRisen: false };
-
-/** Whether a known baseline check has more failed rules than it had, whatever became of others. */
-function failsMore(now: ReadonlyMap<number, number>, before: ReadonlyMap<number, number>): boolean {
-  return [...before].some(([identity, count]) => (now.get(identity) ?? 0) > count);
-}
 
 function failedOf(
   failed: ReadonlyMap<number, number> = new Map(),

@@ -36,8 +36,8 @@ export function worseThan(
 /** Checks that are named. */
 const mostNamed = 5;
 
-/** More findings, or more that are so bad, or more of what each stands for. */
-function moreOf(now: GradeCounts, before: GradeCounts): readonly string[] {
+/** More findings, or more that are so bad, or more of what each stands for, as a phrase; none: neither. */
+export function moreOf(now: GradeCounts, before: GradeCounts): readonly string[] {
   let [count, were] = [0, 0];
   for (const [i, severity] of findingSeverities.entries()) {
     count += now[i] ?? 0;

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { loadDeadLetters } from '../../lib/app/dead-letter-store.ts';
+import { loadLooks, whole } from '../../lib/app/looks.ts';
 import { replayDeadLetters } from '../../lib/app/replay.ts';
 import { addSilence, expireSilence } from '../../lib/app/silences.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
@@ -1011,4 +1012,22 @@ describe('what no silence muted is not told to have been silenced', () => {
     expect(await look(world, 3, vuls(1))).toEqual(['digest reminder chat: prod reminder r 1']);
     expect(await look(world, 4, vuls(1))).toEqual([]);
   });
+});
+
+test('a source is scanned as a whole where all was looked at, and nothing failed that should not', async () => {
+  const world = scripted({ receivers: { chat: 'all' } });
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  const { deliver } = chat;
+  const at = (hour: number) => startMs + hour * hourMs;
+  const last = async () => (await loadLooks(world.store, 'prod', at(9)))[whole];
+  world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: at(0) });
+  chat.deliver = () => Promise.reject(new TypeError('a fault of ours'));
+  await expect(world.run(at(0))).rejects.toThrow('a fault of ours');
+  expect(await last()).toBeUndefined();
+  chat.deliver = deliver;
+  // No time for it.
+  await world.run(at(1), undefined, { sinceMs: at(1), mayStart: () => false });
+  expect(await last()).toBeUndefined();
+  await world.run(at(2), undefined, { sinceMs: at(2) });
+  expect(await last()).toBe(at(2));
 });

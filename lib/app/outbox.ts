@@ -1,16 +1,26 @@
 import type { Alert } from '../core/alerts.ts';
-import { type Announce, type Cause, causes, isOfDigest, type Owed, type OweOptions, owe } from '../core/deliveries.ts';
+import {
+  type Announce,
+  type Cause,
+  causes,
+  isOfDigest,
+  messageId,
+  type Owed,
+  type OweOptions,
+  owe,
+} from '../core/deliveries.ts';
 import { DeliveryError, InputError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
-import { type LogRecord, loadCluster, putLog } from './cluster-state.ts';
+import { type LogRecord, loadCluster, putLog, type Refused } from './cluster-state.ts';
 import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
 import { NotTriedError } from './left-alone.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
+import { refusedNow } from './refusals.ts';
 import type { StateStore } from './state.ts';
 
 export interface OutboxOptions {
@@ -105,6 +115,13 @@ interface Claimed extends Target {
   readonly version: number;
 }
 
+/** What a receiver did not take, and why. */
+interface Refusal {
+  readonly notice: Notice;
+  readonly claims: readonly Claimed[];
+  readonly error: DeliveryError | InputError;
+}
+
 /** The source under which news about ourselves is told. */
 export const ourselves = 'portcullis';
 
@@ -123,6 +140,8 @@ export class Outbox {
   readonly #queues = new Map<string, Promise<void>>();
   /** Messages in a row, by receiver, that got no answer or none that says when it may be tried again. */
   readonly #unanswered = new Map<string, number>();
+  /** Messages in a row, by receiver, that it found fault with. */
+  readonly #faults = new Map<string, number>();
   /** Whether a receiver has been told of clusters of a source before, by both. */
   readonly #toldBefore = new Map<string, Promise<boolean>>();
   /** What stands as told or stood before the first look, to be told in one message. */
@@ -375,6 +394,38 @@ export class Outbox {
   }
 
   async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
+    const refusals = await this.#sendInParts(receiver, notice, claims);
+    const [first] = refusals;
+    const isTakenInPart = refusals.flatMap((refusal) => refusal.claims).length < claims.length;
+    // Where none of its parts was taken the message is not what is wrong, and stays one.
+    const left = first === undefined || isTakenInPart ? refusals : [{ notice, claims, error: first.error }];
+    for (const refusal of left) await this.#notTakenNow(receiver, refusal);
+  }
+
+  /**
+   * Of a digest that the receiver finds fault with each half is sent alone, until the fault keeps nothing else back.
+   * @returns what was not taken
+   */
+  async #sendInParts(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<readonly Refusal[]> {
+    const error = await this.#deliver(receiver, notice, claims);
+    if (error === undefined) return [];
+    const isOfContent = error instanceof DeliveryError && error.isOfContent;
+    const faults = (this.#faults.get(receiver) ?? 0) + (isOfContent ? 1 : 0);
+    this.#faults.set(receiver, faults);
+    if (!isOfContent || claims.length < 2 || faults >= mostFaults) return [{ notice, claims, error }];
+    const half = Math.ceil(claims.length / 2);
+    const refusals: Refusal[] = [];
+    for (const part of [claims.slice(0, half), claims.slice(half)])
+      refusals.push(...(await this.#sendInParts(receiver, partOf(notice, part), part)));
+    return refusals;
+  }
+
+  /** @returns why it was not taken */
+  async #deliver(
+    receiver: string,
+    notice: Notice,
+    claims: readonly Claimed[],
+  ): Promise<DeliveryError | InputError | undefined> {
     const result = this.#result(receiver);
     // What is wrong with Portcullis does not wait behind what is wrong with clusters.
     const attempts = notice.source === ourselves ? `${receiver} ${ourselves}` : receiver;
@@ -383,22 +434,16 @@ export class Outbox {
       if (unanswered >= mostUnanswered) throw new NotTriedError(receiver, notTried);
       const taken = await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
       this.#unanswered.delete(attempts);
+      this.#faults.delete(receiver);
       result.refusal = taken?.refusal ?? result.refusal;
     } catch (error) {
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
-      const isTried = !(error instanceof NotTriedError);
-      const isGone = error instanceof DeliveryError && error.status === 410;
       // One that is gone is asked for nothing more.
-      if (isGone) for (const one of [receiver, `${receiver} ${ourselves}`]) this.#unanswered.set(one, mostUnanswered);
+      if (isGone(error))
+        for (const one of [receiver, `${receiver} ${ourselves}`]) this.#unanswered.set(one, mostUnanswered);
       else if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(attempts, unanswered + 1);
-      result.refused++;
-      if (isTried) result.reason = error.message;
-      else result.untried++;
-      result.isInputError ||= error instanceof InputError;
-      result.isGone ||= isGone;
       this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
-      for (const claimed of claims) await this.#stillOwed(claimed, notice, claims.length, error, isTried);
-      return;
+      return error;
     }
     result.accepted++;
     const told = claims.flatMap(({ owed }) => owed.items.map(({ cause }) => cause));
@@ -413,40 +458,41 @@ export class Outbox {
     for (const claimed of claims) await this.#write(claimed, claimed.owed.log);
     const first = claims.find(({ before, followed }) => before?.told === undefined && followed.head !== undefined);
     if (first !== undefined) await introduce(this.#edges.store, first, this.#nowMs);
+    return undefined;
   }
 
-  async #stillOwed(
-    claimed: Claimed,
-    notice: Notice,
-    parts: number,
-    error: DeliveryError | InputError,
-    isTried: boolean,
-  ): Promise<void> {
-    const { before, receiver, owed, message } = claimed;
-    const sinceMs = before?.owed?.sinceMs ?? this.#nowMs;
-    // Other news than it did not take before is given as much time.
-    const same = before?.owed?.id === owed.id ? before.owed : undefined;
-    const newsSinceMs = same === undefined ? this.#nowMs : (same.newsSinceMs ?? same.sinceMs);
-    const attempts = (same?.attempts ?? 0) + (isTried ? 1 : 0);
-    const reason = isTried ? error.message : (same?.reason ?? error.message);
-    const triedMs = isTried ? this.#nowMs : before?.owed?.triedMs;
+  /** It stays owed until each part of it was owed for too long: then it is a dead letter. */
+  async #notTakenNow(receiver: string, { notice, claims, error }: Refusal): Promise<void> {
+    const { store, reposts, options, log } = this.#edges;
+    const isTried = !(error instanceof NotTriedError);
+    const result = this.#result(receiver);
+    result.refused++;
+    if (isTried) result.reason = error.message;
+    else result.untried++;
+    result.isInputError ||= error instanceof InputError;
+    result.isGone ||= isGone(error);
+    const refused = claims.map(({ before, owed }) =>
+      refusedNow(before?.owed, owed.id, { message: notice.id, parts: claims.length, error }, this.#nowMs),
+    );
+    const sinceMs = Math.max(...refused.map(({ newsSinceMs = 0 }) => newsSinceMs));
     // What was not tried now is not given up now, nor what is told as it is with every run.
-    const stays = !isTried || this.#edges.reposts.has(receiver);
-    if (stays || this.#nowMs - newsSinceMs < this.#edges.options.owedForMs) {
-      this.#owe(claimed, before?.owed === undefined);
-      this.owedSinceMs = Math.min(sinceMs, this.owedSinceMs ?? sinceMs);
-      const tried = triedMs === undefined ? {} : { triedMs };
-      const attempt = { id: owed.id, message, parts, sinceMs, newsSinceMs, ...tried, attempts, reason };
-      // What it refused for certain it does not know.
-      const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(owed) : {};
-      const { claim: _, ...known } = before ?? {};
-      await this.#write(claimed, { ...known, ...mayKnow, owed: attempt });
+    const stays = !isTried || reposts.has(receiver) || this.#nowMs - sinceMs < options.owedForMs;
+    if (!stays) {
+      const { attempts, reason } = refused[0] as Refused;
+      await keepDeadLetter(store, { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs }, this.#nowMs);
+      log('error', 'given up: to the dead letters', { receiver, id: notice.id, attempts, reason });
+      for (const claimed of claims) await this.#write(claimed, claimed.owed.log);
       return;
     }
-    const letter = { receiver, notice, sinceMs: newsSinceMs, attempts, reason, atMs: this.#nowMs };
-    await keepDeadLetter(this.#edges.store, letter, this.#nowMs);
-    this.#edges.log('error', 'given up: to the dead letters', { receiver, id: notice.id, attempts, reason });
-    await this.#write(claimed, claimed.owed.log);
+    for (const [i, claimed] of claims.entries()) {
+      const owed = refused[i] as Refused;
+      this.#owe(claimed, claimed.before?.owed === undefined);
+      this.owedSinceMs = Math.min(owed.sinceMs, this.owedSinceMs ?? owed.sinceMs);
+      // What it refused for certain it does not know.
+      const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(claimed.owed) : {};
+      const { claim: _, ...known } = claimed.before ?? {};
+      await this.#write(claimed, { ...known, ...mayKnow, owed });
+    }
   }
 
   /** Over the claim. When the claim was over and another run took it, that run's word stands. */
@@ -463,6 +509,12 @@ export class Outbox {
  */
 const mostUnanswered = 3;
 const notTried = `was not tried, since it took none of the ${mostUnanswered} messages before; the next run does`;
+
+/**
+ * One cluster that a receiver finds fault with is found among a thousand by so many messages; a receiver that finds fault with
+ * everything is not asked for each cluster.
+ */
+const mostFaults = 12;
 
 /** Those that were not tried yet, and those of each message that was not taken. */
 function byMessage(targets: readonly Target[]): readonly (readonly Target[])[] {
@@ -484,6 +536,18 @@ function triedMsOf(targets: readonly Target[]): number {
   return Math.min(
     ...targets.map(({ receiver, followed }) => followed.state.logs.get(receiver)?.value.owed?.triedMs ?? 0),
   );
+}
+
+function isGone(error: DeliveryError | InputError): boolean {
+  return error instanceof DeliveryError && error.status === 410;
+}
+
+/** Of a digest what is about these clusters, as a message of its own. */
+function partOf(notice: Notice, claims: readonly Claimed[]): Notice {
+  if (notice.about === 'alerts') return notice;
+  const ids = new Set(claims.map(({ followed }) => followed.row.clusterId));
+  const clusters = notice.clusters.filter(({ cluster }) => ids.has(cluster.id));
+  return { ...notice, id: messageId([notice.id, ...claims.map(({ owed }) => owed.id)]), clusters };
 }
 
 function isForDigest({ items, uncalled, look }: Owed): boolean {

@@ -49,4 +49,11 @@ export class DeliveryError extends Error {
     this.status = status;
     this.mayBeTaken = mayBeTaken;
   }
+
+  /** What is wrong is the message, and not the receiver: another one, or a part of it, may be taken. */
+  get isOfContent(): boolean {
+    return !this.retryable && contentStatuses.has(this.status ?? 0);
+  }
 }
+
+const contentStatuses: ReadonlySet<number> = new Set([400, 413, 422]);

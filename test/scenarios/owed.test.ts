@@ -965,6 +965,56 @@ describe('messages that a receiver cannot take', () => {
   });
 });
 
+describe('a digest that a receiver finds fault with', () => {
+  const names = Array.from({ length: 9 }, (_, i) => `c${i}`);
+  const at = (hour: number) => startMs + hour * hourMs;
+  function many(): { readonly world: Scripted; readonly chat: ScriptedReceiver } {
+    const world = scripted();
+    for (const name of names)
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+    return { world, chat: world.receivers.get('chat') as ScriptedReceiver };
+  }
+
+  test.each([[['c0']], [['c4']], [['c8']], [['c2', 'c3', 'c7']]])('for %j tells all others at once', async (faults) => {
+    const { world, chat } = many();
+    chat.faults = faults;
+    const { refused } = await world.run(at(0));
+    const others = names.filter((name) => !faults.includes(name));
+    expect(world.heard().sort()).toEqual(others.map((name) => `digest first chat: ${name} standing r 1`));
+    expect(refused).toEqual({ chat: faults.length });
+    for (let day = 1; day <= 3; day++) {
+      for (const name of names)
+        world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: at(24 * day) });
+      await world.run(at(24 * day));
+    }
+    expect(world.heard().filter((line) => line.includes('standing'))).toEqual([]);
+    const letters = await loadDeadLetters(world.store, at(200));
+    const given = letters.map(({ notice }) => notice.about === 'digest' && notice.clusters.map((c) => c.cluster.name));
+    expect(given.sort()).toEqual(faults.map((name) => [name]));
+    const ids = chat.sent.map(({ id }) => id);
+    const taken = chat.accepted.map(({ id }) => id);
+    expect(taken.filter((id) => ids.indexOf(id) !== ids.lastIndexOf(id))).toEqual([]);
+  });
+
+  test('whatever is in it stays one digest, and is not asked for cluster by cluster', async () => {
+    const { world, chat } = many();
+    for (let i = 9; i < 40; i++)
+      world.clusters.set(`c${i}`, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+    const all = [...world.clusters.keys()];
+    chat.faults = all;
+    for (let hour = 0; hour < 3; hour++) {
+      const before = chat.sent.length;
+      await world.run(at(hour));
+      expect(chat.sent.length - before).toBeLessThanOrEqual(20);
+    }
+    chat.faults = [];
+    const { delivered, refused } = await world.run(at(4));
+    expect(world.heard().sort()).toEqual(all.map((name) => `digest first chat: ${name} standing r 1`).sort());
+    expect(chat.accepted).toHaveLength(1);
+    expect([delivered, refused]).toEqual([{ chat: 1 }, { chat: 0 }]);
+  });
+});
+
 test('that a receiver takes messages as they look again is told to who did not take that at first', async () => {
   const world = scripted({ receivers: { chat: 'summary', soc: 'summary' } });
   const chat = world.receivers.get('chat') as ScriptedReceiver;

@@ -359,4 +359,24 @@ export const stories: readonly Story[] = [
       { at: '4d', shows: shows(3), hears: ['chat: prod new r 1', 'soc: prod new r 1'] },
     ],
   },
+  {
+    name: 'one cluster that a receiver takes no message about keeps back none of the others of a digest',
+    isTimed: true,
+    steps: [
+      {
+        at: '0d',
+        shows: { a: cluster(1), b: cluster(2), c: cluster(3) },
+        faults: ['b'],
+        hears: ['digest first chat: a standing r 1', 'digest first chat: c standing r 1'],
+      },
+      { at: '0d1h', hears: ['digest first chat: b standing r 1'] },
+      {
+        at: '1d',
+        shows: { a: cluster(), b: cluster(), c: cluster() },
+        faults: ['a'],
+        hears: ['chat: b resolved r 1', 'chat: c resolved r 1'],
+      },
+      { at: '1d1h', hears: ['chat: a resolved r 1'] },
+    ],
+  },
 ];

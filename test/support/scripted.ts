@@ -43,6 +43,8 @@ export interface ScriptedReceiver extends Notifier {
   /** Answers to come. */
   readonly script: ScriptedAnswer[];
   usual: ScriptedAnswer;
+  /** Names of clusters: it answers 400 to whatever is about one of them. */
+  faults: readonly string[];
 }
 
 /** One thing that a run asks of the world: the store, HSS or a receiver. What stands around it may crash, fail or wait. */
@@ -57,8 +59,12 @@ export function scriptedReceiver(receiver: string): ScriptedReceiver {
     sent: [],
     script: [],
     usual: 'accept',
+    faults: [],
     async deliver(notice) {
       scripted.sent.push(notice);
+      const about = notice.about === 'alerts' ? [notice] : notice.clusters;
+      if (about.some(({ cluster }) => scripted.faults.includes(cluster.name)))
+        throw new DeliveryError(receiver, 'answered 400', false, 400, false);
       const answer = scripted.script.shift() ?? scripted.usual;
       const isRefused = answer === 'refuse' || answer === 'gone' || answer === 'unknown';
       if (!isRefused) scripted.accepted.push(notice);

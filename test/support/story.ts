@@ -39,6 +39,8 @@ export interface Step {
   readonly hss?: 'down' | 'up';
   /** The receivers that take nothing. */
   readonly down?: readonly string[];
+  /** The clusters that no receiver takes a message about. */
+  readonly faults?: readonly string[];
   readonly silence?: { readonly id: string; readonly where: string; readonly until: string };
   /** Receiver by receiver, in order. */
   readonly hears: readonly string[];
@@ -87,6 +89,7 @@ export function stageOf(story: Story, store = createMemoryStore()): Stage {
     if (step.hss !== undefined) world.isReachable = step.hss === 'up';
     for (const receiver of world.receivers.values()) {
       receiver.usual = step.down?.includes(receiver.receiver) ? 'refuse' : 'accept';
+      receiver.faults = step.faults ?? [];
     }
     if (step.silence !== undefined) {
       const { id, where, until } = step.silence;

@@ -253,8 +253,10 @@ export class Outbox {
     );
     if (claimed === 'digest') addTo(this.#digests, target);
     if (typeof claimed !== 'object') return;
-    const head = { id: claimed.message, source: target.source, atMs: this.#nowMs };
-    await this.#send(target.receiver, { ...head, about: 'alerts', ...(await this.#news(claimed)) }, [claimed]);
+    const head = { id: claimed.message, source: target.source, atMs: this.#nowMs, about: 'alerts' } as const;
+    const isFirstLook = claimed.before?.told === undefined && target.source !== ourselves;
+    const notice = { ...head, ...(isFirstLook && { isFirstLook }), ...(await this.#news(claimed)) };
+    await this.#send(target.receiver, notice, [claimed]);
   }
 
   async #sendDigest(receiver: string, why: 'first' | 'reminder', targets: readonly Target[]): Promise<void> {

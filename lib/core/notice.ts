@@ -81,7 +81,11 @@ export type Notice = {
   /** Epoch milliseconds. */
   readonly atMs: number;
 } /** What changed in one cluster. */ & (
-  | ({ readonly about: 'alerts' } & ClusterNews)
+  | ({
+      readonly about: 'alerts';
+      /** Nothing is known of earlier messages about the cluster: it is told for the first time, or the memory was lost. */
+      readonly isFirstLook?: true;
+    } & ClusterNews)
   /**
    * What stands in several clusters: `first`, at the first look at them or after the memory of earlier looks was lost;
    * `reminder`, since it has stood for a while.

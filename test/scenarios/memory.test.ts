@@ -54,6 +54,19 @@ describe('a receiver hears', () => {
     ]);
   });
 
+  test('at the first look as new, where it asked for that, and that it is the first look', async () => {
+    const world = scripted({ receivers: { chat: 'all' } });
+    await days(world, [
+      [vuls(1), ['chat: prod new r 1']],
+      [vuls(1, 2), ['chat: prod worse r 2']],
+    ]);
+    // The memory is lost.
+    world.store = createMemoryStore();
+    await days(world, [[vuls(1, 2), ['chat: prod new r 2']]]);
+    const said = (world.receivers.get('chat')?.accepted ?? []).map((notice) => 'isFirstLook' in notice);
+    expect(said).toEqual([true, false, true]);
+  });
+
   test('of what got better only beside other news, and from that number on', async () => {
     const policy =
       'rules:\n  - {id: r, on: vulnerabilities, max: 0, per: [image]}\n  - {id: all, on: vulnerabilities, max: 9}\n';

@@ -96,17 +96,21 @@ function firstReason({ cause, reasons }: AlertNews): string {
   return first === undefined || isOver(cause) ? '' : `: ${slackText(first.message, 200)}`;
 }
 
-function leadOf({ news, standing, policy, scannedAtMs, atMs, source, cluster, page }: Told): string {
+function leadOf({ news, standing, policy, scannedAtMs, atMs, source, cluster, page, isFirstLook }: Told): string {
   const seen = reportAge(scannedAtMs, scannedAtMs === undefined ? undefined : atMs - scannedAtMs);
   const where = [`source ${slackCode(source, 80)}`, cluster.id && `cluster ${slackCode(cluster.id, 80)}`];
   const ofCluster = [`Policy ${slackCode(policy, 80)}, ${seen}`, capital(where.filter(Boolean).join(', '))];
   return [
     `*${capital(briefOf(news, 300))}*`,
+    ...(isFirstLook ? [firstLook] : []),
     ...standingLine(standing),
     ...(news.length > 0 && news.every(isOwn) ? ['This is about Portcullis itself, not about a cluster.'] : ofCluster),
     ...(page === undefined ? [] : [slackLink(page, 'The whole result as a page')]),
   ].join('\n');
 }
+
+const firstLook =
+  '*This is the first look at this cluster, or the memory of earlier runs was lost*: all that fires is told as new.';
 
 /** At least 640 characters suffice for what is always told: the head and the numbers. */
 function itemText(item: AlertNews, atMs: number, max: number): Section {

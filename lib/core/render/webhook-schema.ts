@@ -152,7 +152,16 @@ const ClusterEntry = z.strictObject(cluster).check(z.meta({ id: 'cluster' }));
 export type ClusterEntry = z.infer<typeof ClusterEntry>;
 
 export const AlertsDocument = z
-  .strictObject({ ...head, type: z.literal('portcullis.alerts'), ...cluster })
+  .strictObject({
+    ...head,
+    type: z.literal('portcullis.alerts'),
+    first_look: z
+      .optional(z.literal(true))
+      .check(
+        is('the first look at the cluster, or the memory of earlier runs was lost: all that fires is told as new'),
+      ),
+    ...cluster,
+  })
   .check(is('what changed in one cluster'));
 export type AlertsDocument = z.infer<typeof AlertsDocument>;
 

@@ -20,6 +20,11 @@ export function renderWebhook(notice: Notice, maxBytes = documentBytes): Webhook
   const room = roomOf(maxBytes - bytesOf(head) - 512);
 
   return notice.about === 'alerts'
-    ? { ...head, type: 'portcullis.alerts', ...alertsPart(notice, room) }
+    ? {
+        ...head,
+        type: 'portcullis.alerts',
+        ...(notice.isFirstLook && { first_look: true }),
+        ...alertsPart(notice, room),
+      }
     : { ...head, type: 'portcullis.digest', ...digestPart(notice, room) };
 }

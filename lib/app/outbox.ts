@@ -200,27 +200,31 @@ export class Outbox {
     }
   }
 
-  /** Everything that was asked for: digests, and then what was not taken before, the longest ago first. */
+  /** Everything that was asked for. */
   async finish(): Promise<void> {
-    await Promise.all(this.#queues.values());
-    while (this.#digests.size > 0 || this.#again.size > 0) {
+    await Promise.all([...this.#edges.notifiers.keys()].map((receiver) => this.#finishFor(receiver)));
+    for (const error of this.#errors) throw error;
+  }
+
+  /** Digests, and then what was not taken before, the longest ago first. */
+  async #finishFor(receiver: string): Promise<void> {
+    await this.#queues.get(receiver);
+    for (;;) {
+      const [digest = [], again = []] = [this.#digests.get(receiver), this.#again.get(receiver)];
+      if (digest.length + again.length === 0) return;
       const jobs = [
-        ...[...this.#digests.values()]
-          .flatMap(byMessage)
-          .flatMap((targets) => (['first', 'reminder'] as const).map((why) => ({ targets, why }))),
-        ...[...this.#again.values()].flat().map((target) => ({ targets: [target], why: undefined })),
+        ...byMessage(digest).flatMap((targets) => (['first', 'reminder'] as const).map((why) => ({ targets, why }))),
+        ...again.map((target) => ({ targets: [target], why: undefined })),
       ];
-      this.#digests.clear();
-      this.#again.clear();
+      this.#digests.delete(receiver);
+      this.#again.delete(receiver);
       for (const { targets, why } of jobs.sort((a, b) => triedMsOf(a.targets) - triedMsOf(b.targets))) {
         const [target] = targets as [Target];
-        const work = () =>
-          why === undefined ? this.#tellOne(target) : this.#sendDigest(target.receiver, why, targets);
-        this.#enqueue(target.receiver, targets, work);
+        const work = () => (why === undefined ? this.#tellOne(target) : this.#sendDigest(receiver, why, targets));
+        this.#enqueue(receiver, targets, work);
       }
-      await Promise.all(this.#queues.values());
+      await this.#queues.get(receiver);
     }
-    for (const error of this.#errors) throw error;
   }
 
   /** Whether it was not taken before: it keeps nothing from being tried that was not yet. A digest waits anyway. */

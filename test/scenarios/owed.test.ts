@@ -965,6 +965,30 @@ describe('messages that a receiver cannot take', () => {
   });
 });
 
+test('a receiver that takes its time keeps no digest from another one', async () => {
+  const world = scripted({ receivers: { slow: 'all', chat: 'summary' } });
+  const [slow, chat] = [world.receivers.get('slow'), world.receivers.get('chat')] as [
+    ScriptedReceiver,
+    ScriptedReceiver,
+  ];
+  const { promise: isHeard, resolve: hear } = Promise.withResolvers<void>();
+  const { deliver: take } = slow;
+  // It takes what it is sent when the other one has heard.
+  slow.deliver = async (...message) => {
+    await isHeard;
+    return take(...message);
+  };
+  const { deliver } = chat;
+  chat.deliver = async (...message) => {
+    const taken = await deliver(...message);
+    hear();
+    return taken;
+  };
+  world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+  await world.run(startMs);
+  expect(world.heard()).toEqual(['slow: prod new r 1', 'digest first chat: prod standing r 1']);
+});
+
 describe('a digest that a receiver finds fault with', () => {
   const names = Array.from({ length: 9 }, (_, i) => `c${i}`);
   const at = (hour: number) => startMs + hour * hourMs;

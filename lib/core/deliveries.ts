@@ -293,7 +293,8 @@ function causeOf(
     return alert.episode === told.episode ? (alert.back ?? 'new') : 'new';
   }
   if (isWorse(alert, told)) return 'worse';
-  if (told.isQuiet === true) return undefined;
+  // Of what was only counted it has not heard; when that ended, and it is another one, that is news.
+  if (told.isQuiet === true) return alert.episode === told.episode ? undefined : 'new';
   // Held or not: the end of the silence was announced.
   if (isMuted || told.isMuted === true) return 'reminder';
   if (options.isReposted === true) return nowMs > told.atMs ? 'reminder' : undefined;

@@ -54,6 +54,25 @@ describe('a receiver hears', () => {
     ]);
   });
 
+  test('of what was counted at the first look, ended while a silence muted it and is another one since', async () => {
+    const world = scripted({ receivers: { chat: 'baseline' } });
+    const until = startMs + 12 * dayMs - hourMs;
+    const silence = { id: 's', where: 'true', author: 'ops', comment: 'known', createdMs: startMs, untilMs: until };
+    const days = [vuls(1), vuls(), ...Array.from({ length: 9 }, () => vuls()), vuls(1), vuls(1), vuls(1)];
+    const heard: string[] = [];
+    for (const [day, vulnerabilities] of days.entries()) {
+      const nowMs = startMs + day * dayMs;
+      world.clusters.set('prod', { findings: { vulnerabilities }, scannedAtMs: nowMs - hourMs });
+      if (day === 1) await world.store.put('silences', { key: 's', value: silence }, 0, nowMs);
+      await world.run(nowMs);
+      heard.push(...world.heard().map((line) => `${day} ${line}`));
+    }
+    expect(heard.filter((line) => line.includes(': prod '))).toEqual([
+      '0 digest first chat: prod 1 uncalled',
+      '12 chat: prod new r 1',
+    ]);
+  });
+
   test('at the first look as new, where it asked for that, and that it is the first look', async () => {
     const world = scripted({ receivers: { chat: 'all' } });
     await days(world, [

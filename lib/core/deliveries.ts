@@ -184,7 +184,8 @@ export function owe(
       isNoted = true;
       const isBack = before?.state === 'over' && before.unsaid === undefined;
       const unsaid = before === undefined || isBack ? cause : isKnownOver ? undefined : before.unsaid;
-      told[fingerprint] = unsaid === undefined ? now : { ...now, unsaid };
+      const elsewhere = toldElsewhere(now, before, cause);
+      told[fingerprint] = unsaid === undefined ? elsewhere : { ...elsewhere, unsaid };
       continue;
     }
     // That it cannot be judged is nothing that anybody accepts.
@@ -292,16 +293,24 @@ function causeOf(
     if (alert.isOfRest === true) return 'standing';
     return alert.episode === told.episode ? (alert.back ?? 'new') : 'new';
   }
-  if (isWorse(alert, told)) return 'worse';
+  if (isWorse(alert, told)) {
+    // Who is not to hear of that is reminded all the same.
+    const isForOthers = !options.wants(alert, 'worse') && options.wants(alert, 'reminder');
+    return isForOthers && told.isQuiet !== true && isDue(alert, told, options, nowMs) ? 'reminder' : 'worse';
+  }
   // Of what was only counted it has not heard; when that ended, and it is another one, that is news.
   if (told.isQuiet === true) return alert.episode === told.episode ? undefined : 'new';
   // Held or not: the end of the silence was announced.
   if (isMuted || told.isMuted === true) return 'reminder';
   if (options.isReposted === true) return nowMs > told.atMs ? 'reminder' : undefined;
-  // Nothing is repeated as fact that the newest report does not confirm.
-  const intervalMs = options.remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
+  return isDue(alert, told, options, nowMs) ? 'reminder' : undefined;
+}
+
+/** Nothing is repeated as fact that the newest report does not confirm. */
+function isDue(alert: Alert, told: Told, { remindMs }: OweOptions, nowMs: number): boolean {
+  const intervalMs = remindMs[alert.severity] * 2 ** Math.min(told.repeats, 3);
   const earlyMs = Math.min(intervalMs / 20, mostEarlyMs);
-  return nowMs >= told.atMs + intervalMs - earlyMs && alert.held === undefined ? 'reminder' : undefined;
+  return nowMs >= told.atMs + intervalMs - earlyMs && alert.held === undefined;
 }
 
 function isReturn(cause: Cause | undefined): boolean {
@@ -393,6 +402,13 @@ function toldNow(alert: Alert, before: Told | undefined, cause: Cause, keep: num
     atMs: nowMs,
     repeats,
   };
+}
+
+/** What others are told of an alert that goes on firing puts off no reminder here. */
+function toldElsewhere(now: Told, before: Told | undefined, cause: Cause): Told {
+  if (before?.state !== 'firing' || now.state !== 'firing' || cause === 'reminder') return now;
+  const { atMs, repeats, isQuiet } = before;
+  return { ...now, atMs, repeats, ...(isQuiet === true && { isQuiet }) };
 }
 
 /** Of several numbers that may have been told the lowest: more than that is worse. */

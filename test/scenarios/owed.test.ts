@@ -53,6 +53,23 @@ describe('routes that ask why an alert is told', () => {
     expect(await look(world, 80, vuls(1))).toEqual(['digest reminder soc: prod reminder r 1']);
   });
 
+  test('worse: it puts off no reminder of those who do not hear it', async () => {
+    const world = by('worse');
+    await look(world, 0, vuls());
+    const heard: string[] = [];
+    const numbers: number[] = [];
+    for (let day = 0; day < 12; day++) {
+      numbers.push(day);
+      heard.push(...(await look(world, 1 + 24 * day, vuls(...numbers))).map((line) => `${day} ${line}`));
+    }
+    expect(heard.filter((line) => line.includes('chat'))).toEqual([
+      '0 chat: prod new r 1',
+      '3 digest reminder chat: prod reminder r 4',
+      '9 digest reminder chat: prod reminder r 10',
+    ]);
+    expect(heard.filter((line) => line.includes('soc: prod worse'))).toHaveLength(11);
+  });
+
   test('resolved: it is heard by whoever heard nothing before', async () => {
     const world = by('resolved');
     await look(world, 0, vuls());

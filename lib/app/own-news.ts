@@ -51,16 +51,31 @@ export async function tellEach(
   nowMs: number,
   isWhole = true,
 ): Promise<void> {
-  const { store } = edges;
-  const record = (await store.load(toldGroup, kind, nowMs)).find(({ key }) => key === kind);
-  const told = (record?.value ?? {}) as Readonly<Record<string, number>>;
-  const now: Record<string, number> = {};
-  for (const name of new Set([...Object.keys(told), ...reasons.keys()])) {
-    const lastMs = reasons.has(name) || !isWhole ? nowMs : (told[name] ?? 0);
-    if (nowMs - lastMs > followedForMs) continue;
-    now[name] = lastMs;
+  for (const name of await follow(edges.store, kind, reasons, nowMs, isWhole))
     await tellOfOurselves(edges, outbox, name, reasons.get(name) ?? (isWhole ? [] : undefined), nowMs);
+}
+
+/**
+ * Which things of a kind are told of, or were not long ago: written down before anybody is told, so that whoever hears of one
+ * hears of its end.
+ */
+async function follow(
+  store: StateStore,
+  kind: string,
+  reasons: ReadonlyMap<string, readonly Reason[]>,
+  nowMs: number,
+  isWhole: boolean,
+): Promise<readonly string[]> {
+  for (;;) {
+    const record = (await store.load(toldGroup, kind, nowMs)).find(({ key }) => key === kind);
+    const told = (record?.value ?? {}) as Readonly<Record<string, number>>;
+    const now: Record<string, number> = {};
+    for (const name of new Set([...Object.keys(told), ...reasons.keys()])) {
+      const lastMs = reasons.has(name) || !isWhole ? nowMs : (told[name] ?? 0);
+      if (nowMs - lastMs <= followedForMs) now[name] = lastMs;
+    }
+    if (JSON.stringify(now) === JSON.stringify(told)) return Object.keys(now);
+    const written = await store.put(toldGroup, { key: kind, value: now }, record?.version ?? 0, nowMs);
+    if (written !== undefined) return Object.keys(now);
   }
-  if (JSON.stringify(now) === JSON.stringify(told)) return;
-  await store.put(toldGroup, { key: kind, value: now }, record?.version ?? 0, nowMs);
 }

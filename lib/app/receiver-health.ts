@@ -102,6 +102,9 @@ export async function watchReceivers(
     const isGoneNow = result?.isGone === true && after.goneMs === nowMs;
     const goneFrom = isGoneNow ? await edges.notifiers.get(receiver)?.address?.() : before?.goneFrom;
     const now = after.goneMs === undefined || goneFrom === undefined ? after : { ...after, goneFrom };
+    // Before anybody is told: whoever hears that it fails hears of the end.
+    if (JSON.stringify(now) !== JSON.stringify(before))
+      await store.put(group, { key: receiver, value: now }, record?.version ?? 0, nowMs);
     const tell = (name: string, reasons: readonly Reason[] | undefined) =>
       tellOfOurselves(edges, outbox, name, reasons, nowMs);
     const isFailing = now.failingRuns >= options.failingAfterRuns || now.goneMs !== undefined;
@@ -111,8 +114,6 @@ export async function watchReceivers(
       const isTold = result !== undefined && result.accepted > 0;
       await tell(`messages to ${receiver}`, isTold ? refused(receiver, now) : undefined);
     }
-    if (JSON.stringify(now) !== JSON.stringify(before))
-      await store.put(group, { key: receiver, value: now }, record?.version ?? 0, nowMs);
   }
   await forgetRemoved(edges, outbox, health, nowMs);
 }

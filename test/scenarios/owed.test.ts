@@ -2,16 +2,27 @@ import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { loadDeadLetters } from '../../lib/app/dead-letter-store.ts';
 import { loadLooks, whole } from '../../lib/app/looks.ts';
-import { replayDeadLetters } from '../../lib/app/replay.ts';
+import { discardDeadLetters, replayDeadLetters } from '../../lib/app/replay.ts';
 import { addSilence, expireSilence } from '../../lib/app/silences.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
 import type { Alert } from '../../lib/core/alerts.ts';
 import { DeliveryError, InputError } from '../../lib/core/errors.ts';
 import { createMemoryStore } from '../../lib/stores/memory.ts';
+import { crashing } from '../support/disturbances.ts';
 import { policyOf } from '../support/evaluate.ts';
-import { dayMs, hourMs, type Scripted, type ScriptedReceiver, scripted, startMs, vuls } from '../support/scripted.ts';
+import {
+  dayMs,
+  hourMs,
+  type Operate,
+  type Scripted,
+  type ScriptedReceiver,
+  scripted,
+  startMs,
+  vuls,
+} from '../support/scripted.ts';
 
 const minuteMs = 60_000;
+const range = (length: number) => Array.from({ length }, (_, i) => i);
 
 /** The report of a cluster at an hour shows these; what is heard of it. */
 async function look(world: Scripted, hour: number, findings: ReturnType<typeof vuls>, cluster = 'prod') {
@@ -979,6 +990,52 @@ describe('messages that a receiver cannot take', () => {
       world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs + hourMs });
     await world.run(startMs + hourMs);
     expect(chat.sent.length - before).toBe(1);
+  });
+});
+
+describe('news about Portcullis itself, whenever a run dies', () => {
+  /** What chat hears of it, when the run of some hour dies at its n-th operation. @returns undefined: it has not so many */
+  async function heardWhen(dying: number, n: number, fails: 'gone' | 'unknown'): Promise<string[] | undefined> {
+    const failing = ['lake', 'pager', 'soc'];
+    const receivers = Object.fromEntries(['chat', ...failing].map((name) => [name, 'summary' as const]));
+    const world = scripted({ receivers, options: { owedForMs: hourMs } });
+    let count = 0;
+    for (const [i, hour] of [0, 1, 2, 3, 30, 31, 32].entries()) {
+      const nowMs = startMs + hour * hourMs;
+      world.clusters.set('prod', {
+        findings: { vulnerabilities: vuls(...range(i > 0 && hour < 30 ? 1 : i)) },
+        scannedAtMs: nowMs,
+      });
+      for (const name of failing)
+        (world.receivers.get(name) as ScriptedReceiver).usual = i > 0 && hour <= dying ? fails : 'accept';
+      if (hour > dying) await discardDeadLetters(world.store, [], nowMs);
+      const { died, operate } = crashing(n, 'after');
+      const counting: Operate = (name, effect) => {
+        count++;
+        return operate(name, effect);
+      };
+      await (hour === dying ? Promise.race([died, world.run(nowMs, counting)]) : world.run(nowMs));
+    }
+    return count < n ? undefined : world.heard();
+  }
+
+  test.each([
+    ['gone', 'chat: receiver lake CAUSE receiver-failing'],
+    ['unknown', 'chat: messages given up of lake CAUSE message-given-up'],
+  ] as const)('ends where it was heard: of one that is %s', async (fails, line) => {
+    let told = 0;
+    for (const hour of [1, 2, 3]) {
+      for (let n = 1; ; n++) {
+        const heard = await heardWhen(hour, n, fails);
+        if (heard === undefined) break;
+        const [begun, ended] = ['new', 'resolved'].map((cause) => heard.includes(line.replace('CAUSE', cause)));
+        // Who may have heard of it hears of its end too.
+        if (!begun) continue;
+        told++;
+        expect(ended, `hour ${hour}, dies at ${n}`).toBe(true);
+      }
+    }
+    expect(told).toBeGreaterThan(20);
   });
 });
 

@@ -113,7 +113,7 @@ export async function scan(
     ...edges.sources.map((source) => run.source(source)),
     ...edges.sources.slice(0, 1).map(({ policy }) => leaveOutRemoved(edges, outbox, policy, nowMs)),
   ]);
-  const told = await Promise.allSettled([finish()]);
+  const told = await Promise.allSettled([finish(run.hasSeenAll)]);
   await run.saveLooks([...done, ...told].every(({ status }) => status === 'fulfilled'));
   // An internal error is told only when all the rest is done.
   for (const one of [...done, ...told]) if (one.status === 'rejected') throw one.reason;
@@ -202,13 +202,13 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
     nowMs,
     signal,
   );
-  const steps = [
+  const stepsOf = (hasSeenAll: boolean) => [
     () => outbox.finish(),
     () => watchReceivers(edges, outbox, health, nowMs, tickMs),
     () => tellBypasses(edges, outbox, nowMs),
     () => {
       const counts = new Map([...muted].map(([id, alerts]) => [id, alerts.size]));
-      return watchSilences(edges, outbox, silences, counts, nowMs);
+      return watchSilences(edges, outbox, silences, { counts, isAll: hasSeenAll }, nowMs);
     },
     () => outbox.finish(),
     () => tellDeadLetters(edges, outbox, nowMs),
@@ -216,10 +216,10 @@ async function openOutbox(edges: ScanEdges, nowMs: number, signal: AbortSignal |
     () => tellRecovered(edges, outbox, health, nowMs, tickMs),
     () => outbox.finish(),
   ];
-  /** What fails keeps nothing after it from being done. */
-  async function finish(): Promise<void> {
+  /** What fails keeps nothing after it from being done. @param hasSeenAll whether all clusters of all sources were looked at */
+  async function finish(hasSeenAll = false): Promise<void> {
     const errors: unknown[] = [];
-    for (const step of steps) await step().catch((error: unknown) => errors.push(error));
+    for (const step of stepsOf(hasSeenAll)) await step().catch((error: unknown) => errors.push(error));
     for (const error of errors) throw error;
   }
   return { outbox, finish };
@@ -421,6 +421,12 @@ class Run {
   throwBroken(): void {
     const [first] = this.#broken;
     if (first !== undefined) throw first;
+  }
+
+  /** Whether all clusters of all sources of the config were looked at, by this run alone. */
+  get hasSeenAll(): boolean {
+    const whole = this.#looks.filter(({ looks, listed }) => Object.keys(looks).length === listed.size);
+    return whole.length === this.#edges.configured.size;
   }
 
   async #leftOut(source: WatchedSource, row: Followed['row']): Promise<void> {

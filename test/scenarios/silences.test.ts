@@ -44,6 +44,29 @@ describe('of silences that mute the same', () => {
   });
 });
 
+test('that one ends is told with how many will speak, at least, where a run looked at a part of the clusters', async () => {
+  const world = scripted();
+  const run = async (hour: number, hasTime: () => boolean) => {
+    const nowMs = startMs + hour * hourMs;
+    for (const name of ['prod', 'prod-b'])
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: nowMs });
+    await world.run(nowMs, undefined, { sinceMs: nowMs, mayStart: hasTime });
+  };
+  await run(0, () => true);
+  const where = 'cluster.startsWith("prod")';
+  await addSilence(world.store, { where, author: 'ops', comment: 'c', untilMs: startMs + 40 * hourMs }, startMs);
+  let looked = 0;
+  await run(20, () => looked++ < 1);
+  expect(announced(world)).toEqual([`at least 1 alert where ${where} will speak`]);
+});
+
+test('that one ends is told by the run before it, though that comes a moment late', async () => {
+  const world = scripted();
+  await look(world, 0, 1);
+  await silence(world, 48.01);
+  expect(await look(world, 23.5, 1)).toEqual([expect.stringContaining('silence-ending')]);
+});
+
 test('that one ends is told to every receiver, whatever the routes say', async () => {
   const world = scripted({
     receivers: { soc: 'summary', chat: 'summary' },

@@ -213,7 +213,7 @@ function hasTurned(
 
 /** What the report proves it proves still, however old it is. */
 function staleness(row: ClusterRow, { scannedAtMs, judged }: Head, judge: Judge): Evaluation | undefined {
-  const reason = stalenessOf(judge.nowMs - scannedAtMs, judge.policy.maxReportAgeMs);
+  const reason = stalenessOf(scannedAtMs, judge.nowMs, judge.policy.maxReportAgeMs);
   if (reason === undefined) return undefined;
   const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
   const known = {

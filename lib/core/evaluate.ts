@@ -309,7 +309,7 @@ export class EvaluationFold {
       const message = `the report says it was made in ${formatDuration(-ageMs)} from now: its clock or this one is wrong`;
       return [{ kind: 'report-unreadable', message }];
     }
-    const stale = staleness(ageMs, this.#options.maxReportAgeMs ?? this.#policy.maxReportAgeMs);
+    const stale = staleness(scannedAtMs, this.#nowMs, this.#options.maxReportAgeMs ?? this.#policy.maxReportAgeMs);
     return stale === undefined ? [] : [stale];
   }
 

@@ -1,6 +1,7 @@
 import { clockSkewMs, formatDuration } from './duration.ts';
 import { type Evaluation, type Reason, type RuleResult, verdictOf } from './evaluation.ts';
 import type { Policy } from './policy/parse.ts';
+import { minuteOf } from './render/words.ts';
 import { isExpiringAt } from './waivers.ts';
 
 /** Not older than anything: of an evaluation that is to be kept, and gets its age when it is asked for. */
@@ -30,7 +31,10 @@ export function retime(
 
   const ageMs = nowMs - report.scannedAtMs;
   // What was not read has no age.
-  const stale = report.digest === '' ? undefined : staleness(ageMs, options.maxReportAgeMs ?? policy.maxReportAgeMs);
+  const stale =
+    report.digest === ''
+      ? undefined
+      : staleness(report.scannedAtMs, nowMs, options.maxReportAgeMs ?? policy.maxReportAgeMs);
   const rules = stale === undefined ? kept.rules : kept.rules.map(doubted);
   const reasons = stale === undefined ? kept.reasons : [stale, ...kept.reasons];
   return {
@@ -49,10 +53,11 @@ export function retime(
   };
 }
 
-/** Why a report is too old, if it is. */
-export function staleness(ageMs: number, allowedMs: number): Reason | undefined {
-  if (ageMs <= allowedMs) return undefined;
-  const message = `the report is ${formatDuration(ageMs)} old, and ${formatDuration(allowedMs)} is allowed`;
+/** Why a report is too old, if it is: in words that stay true however long they are remembered. */
+export function staleness(scannedAtMs: number, nowMs: number, allowedMs: number): Reason | undefined {
+  if (nowMs - scannedAtMs <= allowedMs) return undefined;
+  const scanned = minuteOf(scannedAtMs) ?? 'at no time that can be told';
+  const message = `the report was scanned ${scanned}, longer ago than the ${formatDuration(allowedMs)} that are allowed`;
   return { kind: 'report-stale', message };
 }
 

@@ -435,12 +435,10 @@ describe('age', () => {
 
   test('is allowed up to the limit of the policy, by default 26 hours', () => {
     expect(at(26).verdict).toBe('pass');
-    expect(at(26.001).reasons).toMatchObject([
-      { kind: 'report-stale', message: 'the report is 26h old, and 26h is allowed' },
-    ]);
-    expect(at(26.5).reasons).toMatchObject([
-      { kind: 'report-stale', message: 'the report is 26h 30m old, and 26h is allowed' },
-    ]);
+    // No age, which a message that repeats it would tell wrong.
+    const message = 'the report was scanned 2026-11-01 09:30 UTC, longer ago than the 26h that are allowed';
+    expect(at(26.5).reasons).toMatchObject([{ kind: 'report-stale', message }]);
+    expect(at(26.001).reasons).toMatchObject([{ kind: 'report-stale' }]);
   });
 
   test('is judged by an option in place of the policy', () => {

@@ -321,7 +321,7 @@ export class Outbox {
     let { followed } = target;
     for (let tries = 0; tries < 10; tries++) {
       const record = followed.state.logs.get(receiver);
-      const before = record?.value;
+      let before = record?.value;
       if (before?.claim !== undefined && this.#isHeld(before.claim)) {
         this.elsewhere.set(receiver, (this.elsewhere.get(receiver) ?? 0) + 1);
         this.#owe(target, false);
@@ -339,6 +339,7 @@ export class Outbox {
       const isGreeting = owed.look !== undefined && !(await this.#wasToldBefore(target));
       const isQuiet = owed.items.length === 0 && owed.uncalled === 0 && !isGreeting;
       if (!isQuiet && !takes(owed)) return 'digest';
+      before = before && mutedIn(before, owed.muted);
       const message = messageOf(owed, before);
       const claim = { id: owed.id, message, untilMs: this.#atMs() + options.claimMs };
       const value: LogRecord = isQuiet ? owed.log : { ...before, ...mayKnowOf(owed), claim };
@@ -554,6 +555,15 @@ function partOf(notice: Notice, claims: readonly Claimed[]): Notice {
   const ids = new Set(claims.map(({ followed }) => followed.row.clusterId));
   const clusters = notice.clusters.filter(({ cluster }) => ids.has(cluster.id));
   return { ...notice, id: messageId([notice.id, ...claims.map(({ owed }) => owed.id)]), clusters };
+}
+
+function mutedIn(log: LogRecord, muted: Owed['muted']): LogRecord {
+  if (muted.length === 0) return log;
+  const marked = muted.flatMap((fingerprint) => {
+    const told = log.told?.[fingerprint];
+    return told === undefined ? [] : [[fingerprint, { ...told, isMuted: true as const }] as const];
+  });
+  return { ...log, told: { ...log.told, ...Object.fromEntries(marked) } };
 }
 
 function isForDigest({ items, uncalled, look }: Owed): boolean {

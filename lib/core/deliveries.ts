@@ -87,6 +87,8 @@ export interface Owed {
   /** The first look, at which there is nothing to tell: to be said where the receiver may believe otherwise. */
   readonly look?: string;
   readonly log: DeliveryLog;
+  /** Of what it was told what a silence mutes now, which is to be remembered whether it takes the message or not. */
+  readonly muted: readonly string[];
   /** What it may know as long as it is not known whether it took the message. */
   readonly tried: NonNullable<DeliveryLog['tried']>;
 }
@@ -141,6 +143,7 @@ export function owe(
   const tried: Record<string, Tried> = {};
   const uncalled: string[] = [];
   const better: OwedItem[] = [];
+  const muted: string[] = [];
   let isNoted = isFirst;
   for (const alert of alerts) {
     const { fingerprint } = alert;
@@ -164,6 +167,7 @@ export function owe(
       if (alert.state === 'firing' && cause !== undefined && options.wants(alert, cause)) options.onMuted?.(alert);
       if (alert.state === 'firing' && known?.state === 'firing' && known.isMuted !== true) {
         told[fingerprint] = { ...known, isMuted: true };
+        muted.push(fingerprint);
         isNoted = true;
       }
       continue;
@@ -230,6 +234,7 @@ export function owe(
     uncalled: uncalled.length,
     ...(look !== undefined && { look }),
     log: { told: pick(told, isKept), ...(!isSettled && { tried: stillTried }) },
+    muted,
     tried: keptTried,
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { addSilence, expireSilence } from '../../lib/app/silences.ts';
 import type { Notice } from '../../lib/core/notice.ts';
 import { renderSlack } from '../../lib/core/render/slack.ts';
-import { hourMs, type Scripted, scripted, startMs, vuls } from '../support/scripted.ts';
+import { hourMs, type Scripted, type ScriptedReceiver, scripted, startMs, vuls } from '../support/scripted.ts';
 
 /** The report of a cluster at an hour shows these; what is heard of it. */
 async function look(world: Scripted, hour: number, ...numbers: readonly number[]) {
@@ -81,6 +81,21 @@ test('that one ends is told to every receiver, whatever the routes say', async (
 });
 
 describe('what a silence muted and still fires is told once when it ends, who knew it before', () => {
+  test('also where other news of the cluster was refused all the while', async () => {
+    const world = scripted({
+      policy: 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n  - {id: q, on: vulnerabilities, max: 1}\n',
+    });
+    const chat = world.receivers.get('chat') as ScriptedReceiver;
+    await look(world, 0);
+    expect(await look(world, 1, 1)).toEqual(['chat: prod new r 1']);
+    const given = { where: 'rule == "r"', author: 'ops', comment: 'c', untilMs: startMs + 5 * hourMs };
+    await addSilence(world.store, given, startMs + hourMs);
+    chat.usual = 'refuse';
+    for (const hour of [2, 3, 4]) expect(await look(world, hour, 1, 2)).toEqual([]);
+    chat.usual = 'accept';
+    expect(await look(world, 5, 1)).toContain('chat: prod reminder r 1');
+  });
+
   test('by time, and then as seldom as any reminder', async () => {
     const world = scripted();
     await look(world, 0);

@@ -146,13 +146,18 @@ async function work(
     { invocation, instance, metrics, what: { source, tick, part } },
     { sources: [source], scope },
   );
-  const { left, owed } = summary;
-  if (left > 0) {
+  const { looked, left, owed } = summary;
+  if (left > 0 && looked > 0) {
     const next: SourceMessage = { ...message, part: part + 1 };
     await queues.sources.send(next, { group: known.group, once: `${source}-${tick}-${next.part}` });
     log('info', 'clusters left for a continuation', { source, left, part: next.part });
   }
   await askForRetries(queues.retries, owed);
+  // Sent on as it is it would go round for ever; given back, it is a dead letter soon, and people hear of it.
+  if (left > 0 && looked === 0) {
+    log('error', 'no time for any cluster', { source, left, part });
+    throw new ScanError(2, 'there was no time for any cluster');
+  }
   // Of a receiver whose secret is missing the others were told, and it is owed: no reason to look again.
   if (summary.hasInvalidSource) throw new ScanError(3, 'invalid input');
 }

@@ -80,7 +80,8 @@ export interface ScanSummary {
   readonly told: Readonly<Partial<Record<Cause, number>>>;
   /** What could not be looked at or delivered, in sentences. */
   readonly failures: readonly string[];
-  /** Clusters for which there was no time. */
+  /** Clusters of lists that were looked at, and those for which there was no time. */
+  readonly looked: number;
   readonly left: number;
   /**
    * Alerts of the clusters that were looked at: those that fire, those among them of which the newest report does not tell
@@ -543,6 +544,7 @@ class Run {
       refused: refusedBy,
       told,
       failures,
+      looked: this.#looks.reduce((sum, { looks }) => sum + Object.keys(looks).length, 0),
       left: this.#left,
       alerts: this.#alerts,
       oldestReportSeconds:

@@ -195,6 +195,33 @@ test('sources go on where the time ran out, without another look at what was see
   for (let i = 0; i < 30; i += 4) expect(told().includes(`s01-c${i}`), `s01-c${i}`).toBe(true);
 }, 60_000);
 
+test('a source for which there is never time is given up after three tries, and does not go round for ever', async () => {
+  await start(1, () => 3, 1);
+  await tick();
+  const seen: string[] = [];
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const record = await queues.receive(queues.sourcesUrl);
+    if (record === undefined) break;
+    seen.push(record.body);
+    // Less than a cluster may take is left when HSS has been asked for the list.
+    await takeSource(record, invocation(2 * minuteMs), instance, scanQueues(), metrics).then(
+      () => queues.delete(queues.sourcesUrl, record),
+      (error: Error) => expect(error.message).toContain('exit code 2: there was no time for any cluster'),
+    );
+    vi.setSystemTime(Date.now() + 6 * minuteMs);
+  }
+  expect(new Set(seen).size).toBe(1);
+  expect(seen).toHaveLength(3);
+  expect(await queues.receive(queues.sourcesUrl)).toBeUndefined();
+  expect(await queues.depth(queues.deadLettersUrl)).toBe(1);
+  expect([metrics.added.get('ScanFailed'), calls('report')]).toEqual([3, 0]);
+  await tick();
+  expect(told()).toContain('message of s00');
+  // Where there is time again all of it is looked at.
+  await drain();
+  expect(calls('report')).toBe(3);
+});
+
 test.each([
   // What is invalid is not mended by waiting, and holds up the others of its key no longer than it has to.
   { what: 'is invalid', body: { version: 0 }, code: 3, asked: [60, 0, 0] },

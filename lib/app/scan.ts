@@ -15,7 +15,7 @@ import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } fro
 import { listingKey, newestListing } from './listings.ts';
 import { byLook, type Looks, loadLooks, saveLooks, whole } from './looks.ts';
 import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
-import { Outbox, type OutboxEdges, type OwedTarget, ourselves, type StillOwed } from './outbox.ts';
+import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
 import { tellEach } from './own-news.ts';
 import type { Clock, Log, ReportReader } from './ports.ts';
 import {
@@ -34,7 +34,7 @@ import { tellUnreadable } from './unreadable.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
 export interface ScanEdges
-  extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts' | 'page'>,
+  extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts' | 'page' | 'askAgain'>,
     Pick<LeftOutEdges, 'configured'> {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
@@ -91,7 +91,7 @@ export interface ScanSummary {
   /** Of the oldest report that was judged; undefined: there is none. */
   readonly oldestReportSeconds: number | undefined;
   /** What receivers did not take, and since when the oldest of it is owed; epoch milliseconds. */
-  readonly owed: readonly StillOwed[];
+  readonly owed: readonly OwedTarget[];
   readonly owedSinceMs: number | undefined;
   /** Since when a source cannot be looked at, the one that could not for the longest; epoch milliseconds. */
   readonly failingSinceMs: number | undefined;
@@ -115,6 +115,8 @@ export async function scan(
     ...edges.sources.slice(0, 1).map(({ policy }) => leaveOutRemoved(edges, outbox, policy, nowMs)),
   ]);
   const told = await Promise.allSettled([finish()]);
+  // Before it is written down what was looked at: a run that dies here is done again, and asks then.
+  await outbox.askAgain();
   await run.saveLooks([...done, ...told].every(({ status }) => status === 'fulfilled'));
   // An internal error is told only when all the rest is done.
   for (const one of [...done, ...told]) if (one.status === 'rejected') throw one.reason;
@@ -144,6 +146,7 @@ export async function deliverOwed(
     outbox.tell(name, followed, source.policy);
   }
   await finish();
+  await outbox.askAgain(targets);
   return run.summary();
 }
 
@@ -174,6 +177,7 @@ export async function tellPoisoned(
   if (!isWhole && sources.length > 0) reasons.push(told('more messages', more));
   await tellEach(edges, outbox, 'poisoned', new Map(reasons), nowMs, isWhole);
   await outbox.finish();
+  await outbox.askAgain();
   return new Run(edges, outbox, nowMs, signal, {}).summary();
 }
 

@@ -278,6 +278,59 @@ test('a delivery that fails is asked for once, however often it is scanned meanw
   expect(sent).toHaveLength(count);
 });
 
+/** The chain of retries: its messages as they come, each after as long as it waits, until there are no more. */
+async function retriesUntilTaken(most = 20): Promise<{ attempt: number }[]> {
+  const worked: { attempt: number }[] = [];
+  while (worked.length < most) {
+    vi.setSystemTime(Date.now() + 16 * minuteMs);
+    const record = await queues.receive(queues.retriesUrl);
+    if (record === undefined) break;
+    worked.push(JSON.parse(record.body));
+    await deliverAgain(record.body, invocation(5 * minuteMs), instance, queues.open(queues.retriesUrl), metrics);
+    await queues.delete(queues.retriesUrl, record);
+  }
+  return worked;
+}
+
+test('a run that dies before it has asked for a delivery to be tried again is done again, and then that is asked for, once', async () => {
+  await start(1, () => 3, 1);
+  for (let i = 0; i < 9; i++) chat.script.push({ status: 404 });
+  await tick();
+  const record = await queues.receive(queues.sourcesUrl);
+  // From there on nothing of it is done any more.
+  const dead = { send: () => Promise.reject(new Error('killed')), giveBack: () => Promise.reject(new Error('killed')) };
+  const dying = { sources: { ...scanQueues().sources, ...dead }, retries: { ...scanQueues().retries, ...dead } };
+  if (record === undefined) throw new Error('no message');
+  await expect(takeSource(record, invocation(), instance, dying, metrics)).rejects.toThrow('exit code 4');
+  expect([calls('report'), await queues.hidden(queues.retriesUrl)]).toEqual([3, 0]);
+
+  vi.setSystemTime(Date.now() + 17 * minuteMs);
+  expect(await drain()).toMatchObject({ bodies: [record.body], failed: 0 });
+  expect([calls('report'), await queues.hidden(queues.retriesUrl)]).toEqual([3, 1]);
+  // Later scans do not ask again.
+  for (let i = 0; i < 2; i++) {
+    vi.setSystemTime(Date.now() + minuteMs);
+    await tick();
+    await drain();
+  }
+  expect((await queues.hidden(queues.retriesUrl)) + (await queues.depth(queues.retriesUrl))).toBe(1);
+  chat.script.length = 0;
+  expect(await retriesUntilTaken()).toMatchObject([{ attempt: 1 }]);
+  expect(chat.received.at(-1)?.status).toBe(200);
+}, 60_000);
+
+test('what a run was sending when it died is tried again within minutes', async () => {
+  await start(1, () => 1, 1);
+  const store = await (await instance.app()).store();
+  const claim = { id: 'i', message: 'm', untilMs: startMs + 5 * minuteMs };
+  await store.put('cluster/s00/id-s00-c0', { key: 'log/chat', value: { claim } }, 0, startMs);
+  await tick();
+  await drain();
+  expect(chat.received).toHaveLength(0);
+  expect(await retriesUntilTaken()).toMatchObject([{ attempt: 1 }]);
+  expect(told()).toContain('s00-c0');
+});
+
 test('whatever keeps a message from being worked is in the log', async () => {
   await start(1, () => 2, 1);
   const work = (body: string, given = scanQueues()) => scanSource(body, invocation(), instance, given, metrics);

@@ -140,6 +140,10 @@ async function work(
     log('warn', 'the source is not in the config any more', { source });
     return;
   }
+  if ((await app.lastWholeScan(source, Date.now())) > Date.parse(tick)) {
+    log('info', 'a later scan of the source has made it good', { source, tick });
+    return;
+  }
   const mayStart = () => invocation.getRemainingTimeInMillis() > startMs;
   const scope = { sinceMs: Date.parse(tick), mayStart };
   const summary = await run(

@@ -275,9 +275,10 @@ class Run {
     if (policyNote !== undefined)
       this.#edges.log('warn', 'an older copy of the policy is used', { source: source.name, reason: policyNote });
     const before = await knownClusters(this.#edges.store, source.name, this.#nowMs);
+    let isListedNow = false;
     const look = async () => {
       if (policyProblem !== undefined) throw policyProblem;
-      await this.#clusters(source, before, judge);
+      isListedNow = await this.#clusters(source, before, judge);
     };
     const failure = await look().then(
       () => undefined,
@@ -291,17 +292,20 @@ class Run {
     );
     // The source itself is followed like a cluster, so that its failure is told once, and its end too.
     const itself = { clusterId: '', clusterName: `source ${source.name}`, scannedAtMs: undefined };
-    const { alerts } = await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);
+    // A list that is remembered does not show that it can be had now.
+    const reasons = failure === undefined ? (isListedNow ? [] : undefined) : [failure];
+    const { alerts } = await this.#absent(source, itself, reasons, judge);
     for (const { state, backMs, sinceMs } of alerts)
       if (state === 'firing')
         this.#failingSinceMs = Math.min(backMs ?? sinceMs, this.#failingSinceMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** @throws why the source could not be looked at */
-  async #clusters(source: WatchedSource, before: readonly KnownCluster[], judge: Judge): Promise<void> {
+  /** @returns whether HSS was asked for the list just now @throws why the source could not be looked at */
+  async #clusters(source: WatchedSource, before: readonly KnownCluster[], judge: Judge): Promise<boolean> {
     const { store, log } = this.#edges;
     if (before.length === 0) this.#outbox.begin(source.name);
-    const { clusters, nameless } = await this.#list(source);
+    const { listing, isNew } = await this.#list(source);
+    const { clusters, nameless } = listing;
     const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
     const wanted = clusters.filter(isOurs);
     if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
@@ -375,6 +379,7 @@ class Run {
     }
     await tellUnreadable(this.#edges, this.#outbox, source.name, unreadable, this.#nowMs, isWhole);
     look.isWhole = isWhole && unreadable.size === 0;
+    return isNew;
   }
 
   /** @returns why nothing is known of it now: there was no time, or its memory cannot be read or written */
@@ -433,15 +438,16 @@ class Run {
   }
 
   /** Once for all runs that the schedule asked for at a time. */
-  async #list(source: WatchedSource): Promise<ClusterListing> {
+  async #list(source: WatchedSource): Promise<{ readonly listing: ClusterListing; readonly isNew: boolean }> {
     const { shared } = this.#edges;
     const { sinceMs } = this.#scope;
     const key = listingKey(source.name);
     const before = await shared.recall<ClusterListing>(key);
-    if (before !== undefined && sinceMs !== undefined && before.atMs >= sinceMs) return before.value;
+    if (before !== undefined && sinceMs !== undefined && before.atMs >= sinceMs)
+      return { listing: before.value, isNew: false };
     const listing = await newestListing(source, before, this.#nowMs, this.#signal);
     await shared.leave(key, { value: listing, freshMs: 0 });
-    return listing;
+    return { listing, isNew: true };
   }
 
   /** When all of it was told: a run that dies before is done again. @param wentWell nothing failed that should not */
@@ -454,16 +460,20 @@ class Run {
     }
   }
 
-  /** Follow what has no report: with reasons it cannot be judged, without it can again. */
+  /**
+   * Follow what has no report: with reasons it cannot be judged, without it can again.
+   * @param reasons undefined: nothing is known that is new
+   */
   async #absent(
     source: WatchedSource,
     row: Followed['row'],
-    reasons: readonly Reason[],
+    reasons: readonly Reason[] | undefined,
     judge: Judge,
   ): Promise<Followed> {
     const cluster = { id: row.clusterId || row.clusterName, name: row.clusterName };
-    const evaluation = undetermined(cluster, reasons.length > 0 ? reasons : nothing, judge);
-    const told: Evaluation = reasons.length > 0 ? evaluation : { ...evaluation, reasons: [], rules: [] };
+    const evaluation = undetermined(cluster, reasons?.length ? reasons : nothing, judge);
+    const judged: Evaluation = reasons?.length ? evaluation : { ...evaluation, reasons: [], rules: [] };
+    const told = reasons && judged;
     const followed = await followEvaluation(clusterGroup(source.name, row.clusterId), row, told, judge, this.#edges);
     this.#outbox.tell(source.name, followed, source.policy);
     return followed;

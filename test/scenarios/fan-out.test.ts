@@ -403,6 +403,21 @@ test('a dead letter of a source that was scanned since is gone, and that is told
   expect([over('s00').length, over('s01').length]).toEqual([1, 0]);
 });
 
+test('a dead letter that is moved back after a later scan has made it good counts as no scan', async () => {
+  await start(1, () => 2, 1);
+  const letter = (atMs: number) =>
+    JSON.stringify({ version: 1, source: 's00', tick: new Date(atMs).toISOString(), part: 1 });
+  const work = (body: string) => scanSource(body, invocation(), instance, scanQueues(), metrics);
+  await work(letter(startMs));
+  vi.setSystemTime(startMs + 10 * minuteMs);
+  await work(letter(startMs - hourMs));
+  expect([metrics.added.get('ScanSucceeded'), calls('list')]).toEqual([1, 1]);
+  expect(lines.at(-1)).toContain('a later scan of the source has made it good');
+  // The same message once more is a duplicate as ever.
+  await work(letter(startMs));
+  expect([metrics.added.get('ScanSucceeded'), calls('list'), calls('report')]).toEqual([2, 1, 2]);
+});
+
 test('a source whose letter lay behind others for weeks is told to be gone when it is', async () => {
   await start(1, () => 1, 1);
   const app = await instance.app();

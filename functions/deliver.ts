@@ -45,7 +45,7 @@ export async function deliverAgain(
   try {
     const app = await instance.app();
     const summary = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
-      app.deliverOwed(targets, nowMs, signal),
+      app.deliverOwed(targets, nowMs, signal, (owed) => sendRetries(retries, owed, attempt + 1)),
     );
     const { delivered, owed, failures } = summary;
     addDelivery(metrics, summary, nowMs);
@@ -55,7 +55,6 @@ export async function deliverAgain(
       owed: owed.length,
       failures,
     });
-    await sendRetries(retries, owed, attempt + 1);
   } catch (error) {
     instance.discard();
     log('error', 'deliveries could not be tried again', { attempt, error: describeError(error) });

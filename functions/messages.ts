@@ -1,5 +1,4 @@
 import * as z from 'zod/mini';
-import type { StillOwed } from '../lib/app/outbox.ts';
 import type { Queue } from '../lib/queue/sqs.ts';
 
 /** One source to be worked, as `schedule` and `scan` send it. */
@@ -55,29 +54,12 @@ export function retryMessages(targets: readonly RetryMessage['targets'][number][
   return messages;
 }
 
-/** Ask for what receivers did not take to be delivered again: of what is owed for longer that was asked for before. */
-export function askForRetries(queue: Queue, owed: readonly StillOwed[]): Promise<void> {
-  return sendRetries(
-    queue,
-    owed.filter(({ isNew }) => isNew),
-    1,
-  );
-}
-
-/** Deliver it again, a while later. */
+/** Deliver what receivers did not take again, a while later. */
 export async function sendRetries(
   queue: Queue,
   targets: readonly RetryMessage['targets'][number][],
   attempt: number,
 ): Promise<void> {
-  for (const message of retryMessages(targets.map(targetOf), attempt))
+  for (const message of retryMessages(targets, attempt))
     await queue.send(message, { delaySeconds: retryDelaySeconds(attempt) });
-}
-
-function targetOf({
-  source,
-  clusterId,
-  clusterName,
-}: RetryMessage['targets'][number]): RetryMessage['targets'][number] {
-  return { source, clusterId, clusterName };
 }

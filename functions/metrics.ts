@@ -37,9 +37,10 @@ export interface RunFacts {
 
 /** The figures of a run: what the dashboard shows and the alarms look at. */
 export function addRun(metrics: RunMetrics, { summary, calls, durationMs, nowMs }: RunFacts): void {
-  const { exitCode, left, verdicts, alerts, failingSinceMs, oldestReportSeconds } = summary;
-  // What is left is looked at by a continuation, which has succeeded then or not.
-  if (exitCode !== 0 || left === 0) metrics.add(exitCode === 0 ? 'ScanSucceeded' : 'ScanFailed', 1);
+  const { exitCode, looked, left, verdicts, alerts, failingSinceMs, oldestReportSeconds } = summary;
+  // What is left is looked at by a continuation, which has succeeded then or not; without any progress there is none.
+  const goesOn = left > 0 && looked > 0;
+  if (exitCode !== 0 || !goesOn) metrics.add(exitCode === 0 && left === 0 ? 'ScanSucceeded' : 'ScanFailed', 1);
   metrics.add('VerdictPass', verdicts.pass);
   metrics.add('VerdictFail', verdicts.fail);
   metrics.add('VerdictUndetermined', verdicts.undetermined);

@@ -8,7 +8,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { askForRetries, parseSourceMessage, type SourceMessage } from './messages.ts';
+import { parseSourceMessage, type SourceMessage, sendRetries } from './messages.ts';
 import { addRun, noMetrics, powertoolsMetrics, type RunMetrics } from './metrics.ts';
 
 /** Enough for what is under way to end, and to be said. */
@@ -140,19 +140,27 @@ async function work(
     log('warn', 'the source is not in the config any more', { source });
     return;
   }
+  if ((await app.lastWholeScan(source, Date.now())) > Date.parse(tick)) {
+    log('info', 'a later scan of the source has made it good', { source, tick });
+    return;
+  }
   const mayStart = () => invocation.getRemainingTimeInMillis() > startMs;
   const scope = { sinceMs: Date.parse(tick), mayStart };
   const summary = await run(
     { invocation, instance, metrics, what: { source, tick, part } },
-    { sources: [source], scope },
+    { sources: [source], scope, askAgain: (owed) => sendRetries(queues.retries, owed, 1) },
   );
-  const { left, owed } = summary;
-  if (left > 0) {
+  const { looked, left } = summary;
+  if (left > 0 && looked > 0) {
     const next: SourceMessage = { ...message, part: part + 1 };
     await queues.sources.send(next, { group: known.group, once: `${source}-${tick}-${next.part}` });
     log('info', 'clusters left for a continuation', { source, left, part: next.part });
   }
-  await askForRetries(queues.retries, owed);
+  // Sent on as it is it would go round for ever; given back, it is a dead letter soon, and people hear of it.
+  if (left > 0 && looked === 0) {
+    log('error', 'no time for any cluster', { source, left, part });
+    throw new ScanError(2, 'there was no time for any cluster');
+  }
   // Of a receiver whose secret is missing the others were told, and it is owed: no reason to look again.
   if (summary.hasInvalidSource) throw new ScanError(3, 'invalid input');
 }

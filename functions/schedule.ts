@@ -5,7 +5,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { askForRetries, parseSourceMessage, type SourceMessage } from './messages.ts';
+import { parseSourceMessage, type SourceMessage, sendRetries } from './messages.ts';
 
 const instance = createInstance(process.env, powertoolsLogging());
 
@@ -105,10 +105,10 @@ async function tellOfDeadLetters(
     const { count, bodies } = await deadLetters.look((body) => isMadeGood(body, app));
     const isWhole = count <= bodies.length;
     const sources = bodies.map((body) => parseSourceMessage(body)?.source ?? 'unknown');
-    const { owed } = await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
-      app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now(), signal),
+    const askAgain = (owed: Parameters<typeof sendRetries>[1]) => sendRetries(retries, owed, 1);
+    await withDeadline(invocation.getRemainingTimeInMillis(), marginMs, (signal) =>
+      app.tellPoisoned([...new Set(sources)], redrive(deadLettersUrl), isWhole, Date.now(), signal, askAgain),
     );
-    await askForRetries(retries, owed);
   } catch (error) {
     instance.log('error', 'dead letters could not be told of', { error: describeError(error) });
   }

@@ -7,7 +7,7 @@ import { type Judge, judgeBytes } from './app/judge.ts';
 import { leavingAlone } from './app/left-alone.ts';
 import { loadLooks, whole } from './app/looks.ts';
 import type { Objects } from './app/objects.ts';
-import type { OwedTarget } from './app/outbox.ts';
+import type { AskAgain, OwedTarget } from './app/outbox.ts';
 import { createPaceBook } from './app/pace-book.ts';
 import { type OpenPages, PageDesk, type Pages } from './app/pages.ts';
 import { type HeldPolicy, PolicyBook } from './app/policy-book.ts';
@@ -72,7 +72,12 @@ export interface App {
   /** @throws {InputError} the secret of a source is missing, before anything is done */
   scan(nowMs: number, options?: ScanOptions, signal?: AbortSignal): Promise<ScanSummary>;
   /** Try once to deliver what receivers did not take. @throws {InputError} */
-  deliverOwed(targets: readonly OwedTarget[], nowMs: number, signal?: AbortSignal): Promise<ScanSummary>;
+  deliverOwed(
+    targets: readonly OwedTarget[],
+    nowMs: number,
+    signal?: AbortSignal,
+    askAgain?: AskAgain,
+  ): Promise<ScanSummary>;
   /** When the schedule asked for the last scan of a source that looked at all of it; epoch milliseconds, 0: there was none. */
   lastWholeScan(source: string, nowMs: number): Promise<number>;
   /** Tell of sources that were given up. @throws {InputError} */
@@ -82,6 +87,7 @@ export interface App {
     isWhole: boolean,
     nowMs: number,
     signal?: AbortSignal,
+    askAgain?: AskAgain,
   ): Promise<ScanSummary>;
   /** The sources, each with who must not be worked at the same time: those that share a limit of HSS. */
   readonly sources: readonly { readonly name: string; readonly group: string }[];
@@ -105,6 +111,7 @@ export interface ScanOptions {
   /** Only these sources; absent: all. */
   readonly sources?: readonly string[];
   readonly scope?: ScanScope;
+  readonly askAgain?: AskAgain | undefined;
   readonly onCluster?: ScanEdges['onCluster'];
   /**
    * For a dry run: in place of the receivers' own, and nothing is remembered.
@@ -267,6 +274,7 @@ export async function compose(config: Config, world: World): Promise<App> {
       configured: new Map(config.sources.map(({ name, expect }) => [name, expect])),
       clock,
       log,
+      askAgain: options.askAgain,
       ...(options.onCluster && { onCluster: options.onCluster }),
     };
   }
@@ -324,11 +332,11 @@ export async function compose(config: Config, world: World): Promise<App> {
       if (summary.exitCode === 0 && summary.left === 0 && options.notifiers === undefined) await beat(secret, signal);
       return summary;
     },
-    deliverOwed: async (targets, nowMs, signal) =>
-      deliverOwed(await scanEdges({}, onceEach(secrets), brief), targets, nowMs, signal),
+    deliverOwed: async (targets, nowMs, signal, askAgain) =>
+      deliverOwed(await scanEdges({ askAgain }, onceEach(secrets), brief), targets, nowMs, signal),
     lastWholeScan: async (source, nowMs) => (await loadLooks(await store(), source, nowMs))[whole] ?? 0,
-    tellPoisoned: async (sources, command, isWhole, nowMs, signal) =>
-      tellPoisoned(await scanEdges(), sources, command, isWhole, nowMs, signal),
+    tellPoisoned: async (sources, command, isWhole, nowMs, signal, askAgain) =>
+      tellPoisoned(await scanEdges({ askAgain }), sources, command, isWhole, nowMs, signal),
     sources: config.sources.map(({ name, credentials }) => ({ name, group: limitGroup(config, credentials) })),
     hssCalls() {
       const since = counts;

@@ -14,6 +14,7 @@ const price = {
   dynamoRead: 0.125e-6, // 4 KB
   dynamoWrite: 0.625e-6, // 1 KB
   dynamoGbMonth: 0.25 + 0.2, // and point-in-time recovery
+  kmsCall: 3e-6,
   metricMonth: 0.3,
   alarmMonth: 0.1,
   dashboardMonth: 3,
@@ -45,6 +46,8 @@ function usage(clusters: number): ReadonlyMap<string, number> {
     ['table: reads', (runs * (3 * clusters + 30) + reports + gates * 3) * price.dynamoRead],
     ['table: writes', (runs * 4 + reports * 16) * price.dynamoWrite],
     ['table: storage', ((clusters * 20) / 1e6) * price.dynamoGbMonth],
+    // By every instance at first, and after five minutes again; here each invocation is one.
+    ['table: its key', (runs * 2 + gates + scanSeconds / 300) * price.kmsCall],
     ['queues', polls * (price.sqsFifo + price.sqsStandard) + runs * 3 * price.sqsFifo],
     ['schedule: calls', runs * price.schedulerCall],
     ['logs', (((runs * 2 + gates) * 4) / 1e6) * price.logsGb],

@@ -40,6 +40,8 @@ export interface Refused extends Attempt {
   readonly parts?: number;
   /** When it was sent, whatever the news were. */
   readonly triedMs?: number;
+  /** Nobody was asked yet to try again before the next run. */
+  readonly isUnasked?: true;
   /** To deliver these news. */
   readonly attempts: number;
   readonly reason: string;

@@ -13,7 +13,7 @@ import { DeliveryError, InputError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
-import { type LogRecord, loadCluster, putLog, type Refused } from './cluster-state.ts';
+import { clusterGroup, type LogRecord, loadCluster, putLog, type Refused } from './cluster-state.ts';
 import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
@@ -21,7 +21,7 @@ import { introduce, isIntroduced } from './introductions.ts';
 import { NotTriedError } from './left-alone.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import { refusedNow } from './refusals.ts';
-import type { StateStore } from './state.ts';
+import { type StateStore, StoreError } from './state.ts';
 
 export interface OutboxOptions {
   readonly remindMs: OweOptions['remindMs'];
@@ -50,6 +50,8 @@ export interface OutboxEdges {
   /** Takes what fires, is muted, and will be told when it is not any more. */
   readonly onMuted: (source: string, clusterName: string, alert: Alert) => void;
   readonly options: OutboxOptions;
+  /** Takes what was not taken, to try it again in minutes for as long as it is owed; absent: the next run does. */
+  readonly askAgain?: AskAgain | undefined;
   /** What passes while a run is under way. */
   readonly clock: Clock;
   readonly log: Log;
@@ -94,9 +96,20 @@ export interface OwedTarget {
   readonly clusterName: string;
 }
 
-export interface StillOwed extends OwedTarget {
-  /** It was owed nothing before this run. */
-  readonly isNew: boolean;
+export type AskAgain = (targets: readonly OwedTarget[]) => Promise<void>;
+
+interface StillOwed {
+  readonly target: OwedTarget;
+  /** Nobody was asked to try it again. */
+  readonly isUnasked: boolean;
+}
+
+/** A log that says that nobody was asked. */
+interface Unasked {
+  readonly group: string;
+  readonly receiver: string;
+  readonly value: LogRecord;
+  readonly version: number;
 }
 
 interface Target {
@@ -154,6 +167,7 @@ export class Outbox {
   /** Clusters, by receiver, of which another run is sending the news, or was when it died. */
   readonly elsewhere = new Map<string, number>();
   readonly #notTaken = new Map<string, StillOwed>();
+  readonly #unasked: Unasked[] = [];
   /** Since when the oldest is owed of what was not taken. */
   owedSinceMs: number | undefined;
 
@@ -176,8 +190,29 @@ export class Outbox {
   }
 
   /** Of what something was not taken, and stays owed. */
-  get owed(): readonly StillOwed[] {
-    return [...this.#notTaken.values()];
+  get owed(): readonly OwedTarget[] {
+    return [...this.#notTaken.values()].map(({ target }) => target);
+  }
+
+  /**
+   * Ask for what was not taken to be tried again, and write down that it was asked for: whoever was asked goes on until it
+   * is taken. A run that dies before leaves it unasked, and the next one asks.
+   * @param chain of what this run itself was asked for
+   */
+  async askAgain(chain: readonly OwedTarget[] = []): Promise<void> {
+    const { askAgain, store } = this.#edges;
+    if (askAgain === undefined) return;
+    const own = new Set(chain.map(({ source, clusterId }) => clusterGroup(source, clusterId)));
+    const asked = [...this.#notTaken].filter(([group, { isUnasked }]) => isUnasked || own.has(group));
+    if (asked.length === 0) return;
+    await askAgain(asked.map(([, { target }]) => target));
+    const written = this.#unasked.splice(0).map(({ group, receiver, value, version }) => {
+      const { isUnasked: _, ...owed } = value.owed as Refused;
+      return putLog(store, group, receiver, { ...value, owed }, version, this.#nowMs);
+    });
+    // What could not be written is when it is tried again.
+    for (const one of await Promise.allSettled(written))
+      if (one.status === 'rejected' && !(one.reason instanceof StoreError)) throw one.reason;
   }
 
   /** Whether telling of it ended with an error of ours, or of the store. */
@@ -324,7 +359,8 @@ export class Outbox {
       let before = record?.value;
       if (before?.claim !== undefined && this.#isHeld(before.claim)) {
         this.elsewhere.set(receiver, (this.elsewhere.get(receiver) ?? 0) + 1);
-        this.#owe(target, false);
+        // Where that run died nobody else asks. News about ourselves many runs tell at once.
+        this.#owe(target, before.owed === undefined && target.source !== ourselves);
         return undefined;
       }
       const owed = this.#owed({ ...target, followed }, before);
@@ -367,10 +403,10 @@ export class Outbox {
     return leftMs > 0 && leftMs <= 2 * this.#edges.options.claimMs;
   }
 
-  #owe({ source, followed: { group, row } }: Target, isNew: boolean): void {
+  #owe({ source, followed: { group, row } }: Target, isUnasked: boolean): void {
     const { clusterId, clusterName } = row;
-    const wasNew = this.#notTaken.get(group)?.isNew === true;
-    this.#notTaken.set(group, { source, clusterId, clusterName, isNew: isNew || wasNew });
+    const wasUnasked = this.#notTaken.get(group)?.isUnasked === true;
+    this.#notTaken.set(group, { target: { source, clusterId, clusterName }, isUnasked: isUnasked || wasUnasked });
   }
 
   #owed({ receiver, source, followed, policy }: Target, log: LogRecord | undefined): Owed | undefined {
@@ -493,20 +529,24 @@ export class Outbox {
     }
     for (const [i, claimed] of claims.entries()) {
       const owed = refused[i] as Refused;
-      this.#owe(claimed, claimed.before?.owed === undefined);
+      this.#owe(claimed, owed.isUnasked === true);
       this.owedSinceMs = Math.min(owed.sinceMs, this.owedSinceMs ?? owed.sinceMs);
       // What it refused for certain it does not know.
       const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(claimed.owed) : {};
       const { claim: _, ...known } = claimed.before ?? {};
-      await this.#write(claimed, { ...known, ...mayKnow, owed });
+      const value = { ...known, ...mayKnow, owed };
+      const version = await this.#write(claimed, value);
+      if (owed.isUnasked === true && version !== undefined)
+        this.#unasked.push({ group: claimed.followed.group, receiver, value, version });
     }
   }
 
   /** Over the claim. When the claim was over and another run took it, that run's word stands. */
-  async #write({ followed, receiver, version }: Claimed, value: LogRecord): Promise<void> {
+  async #write({ followed, receiver, version }: Claimed, value: LogRecord): Promise<number | undefined> {
     const written = await putLog(this.#edges.store, followed.group, receiver, value, version, this.#nowMs);
     if (written === undefined)
       this.#edges.log('warn', 'another run wrote the delivery log', { receiver, group: followed.group });
+    return written;
   }
 }
 

@@ -189,11 +189,15 @@ function healthAfter(
   if (result.accepted === 0 && result.refused > 0) {
     const { failingRuns = 0, sinceMs = nowMs, goneMs, refusal, mendedMs } = before ?? {};
     const gone = result.isGone ? nowMs : goneMs;
-    const tick = tickMs ?? before?.tickMs;
-    const isCounted = failingRuns > 0 && before?.tickMs === tick;
+    const last = before?.tickMs;
+    const tick = tickMs ?? last;
+    // A dead letter that was moved back is of an earlier time; what lies in the future was noted by a clock that ran ahead.
+    const isEarlier = tick !== undefined && last !== undefined && tick < last && last <= nowMs + clockSkewMs;
+    const isCounted = failingRuns > 0 && (last === tick || isEarlier);
+    const counted = isEarlier ? last : tick;
     return {
       failingRuns: isCounted ? failingRuns : failingRuns + 1,
-      ...(tick !== undefined && { tickMs: tick }),
+      ...(counted !== undefined && { tickMs: counted }),
       sinceMs: failingRuns === 0 ? nowMs : sinceMs,
       ...(gone !== undefined && { goneMs: gone }),
       ...(refusal !== undefined && { refusal }),

@@ -32,6 +32,7 @@ export function refusedNow(
     sinceMs: before?.sinceMs ?? nowMs,
     newsSinceMs: same === undefined ? nowMs : (same.newsSinceMs ?? same.sinceMs),
     ...(triedMs !== undefined && { triedMs }),
+    ...((before === undefined || before.isUnasked === true) && { isUnasked: true }),
     attempts: (same?.attempts ?? 0) + (isTried ? 1 : 0),
     reason: isTried ? error.message : (same?.reason ?? error.message),
   };

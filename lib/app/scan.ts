@@ -15,7 +15,7 @@ import { expectedId, type LeftOutEdges, leaveOut, leaveOutRemoved, nothing } fro
 import { listingKey, newestListing } from './listings.ts';
 import { byLook, type Looks, loadLooks, saveLooks, whole } from './looks.ts';
 import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
-import { Outbox, type OutboxEdges, type OwedTarget, ourselves, type StillOwed } from './outbox.ts';
+import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
 import { tellEach } from './own-news.ts';
 import type { Clock, Log, ReportReader } from './ports.ts';
 import {
@@ -34,7 +34,7 @@ import { tellUnreadable } from './unreadable.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
 
 export interface ScanEdges
-  extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts' | 'page'>,
+  extends Pick<OutboxEdges, 'notifiers' | 'announce' | 'reposts' | 'page' | 'askAgain'>,
     Pick<LeftOutEdges, 'configured'> {
   readonly sources: readonly WatchedSource[];
   readonly readReport: ReportReader;
@@ -80,7 +80,8 @@ export interface ScanSummary {
   readonly told: Readonly<Partial<Record<Cause, number>>>;
   /** What could not be looked at or delivered, in sentences. */
   readonly failures: readonly string[];
-  /** Clusters for which there was no time. */
+  /** Clusters of lists that were looked at, and those for which there was no time. */
+  readonly looked: number;
   readonly left: number;
   /**
    * Alerts of the clusters that were looked at: those that fire, those among them of which the newest report does not tell
@@ -90,7 +91,7 @@ export interface ScanSummary {
   /** Of the oldest report that was judged; undefined: there is none. */
   readonly oldestReportSeconds: number | undefined;
   /** What receivers did not take, and since when the oldest of it is owed; epoch milliseconds. */
-  readonly owed: readonly StillOwed[];
+  readonly owed: readonly OwedTarget[];
   readonly owedSinceMs: number | undefined;
   /** Since when a source cannot be looked at, the one that could not for the longest; epoch milliseconds. */
   readonly failingSinceMs: number | undefined;
@@ -114,6 +115,8 @@ export async function scan(
     ...edges.sources.slice(0, 1).map(({ policy }) => leaveOutRemoved(edges, outbox, policy, nowMs)),
   ]);
   const told = await Promise.allSettled([finish(run.hasSeenAll)]);
+  // Before it is written down what was looked at: a run that dies here is done again, and asks then.
+  await outbox.askAgain();
   await run.saveLooks([...done, ...told].every(({ status }) => status === 'fulfilled'));
   // An internal error is told only when all the rest is done.
   for (const one of [...done, ...told]) if (one.status === 'rejected') throw one.reason;
@@ -143,6 +146,7 @@ export async function deliverOwed(
     outbox.tell(name, followed, source.policy);
   }
   await finish();
+  await outbox.askAgain(targets);
   return run.summary();
 }
 
@@ -173,6 +177,7 @@ export async function tellPoisoned(
   if (!isWhole && sources.length > 0) reasons.push(told('more messages', more));
   await tellEach(edges, outbox, 'poisoned', new Map(reasons), nowMs, isWhole);
   await outbox.finish();
+  await outbox.askAgain();
   return new Run(edges, outbox, nowMs, signal, {}).summary();
 }
 
@@ -270,9 +275,10 @@ class Run {
     if (policyNote !== undefined)
       this.#edges.log('warn', 'an older copy of the policy is used', { source: source.name, reason: policyNote });
     const before = await knownClusters(this.#edges.store, source.name, this.#nowMs);
+    let isListedNow = false;
     const look = async () => {
       if (policyProblem !== undefined) throw policyProblem;
-      await this.#clusters(source, before, judge);
+      isListedNow = await this.#clusters(source, before, judge);
     };
     const failure = await look().then(
       () => undefined,
@@ -286,17 +292,20 @@ class Run {
     );
     // The source itself is followed like a cluster, so that its failure is told once, and its end too.
     const itself = { clusterId: '', clusterName: `source ${source.name}`, scannedAtMs: undefined };
-    const { alerts } = await this.#absent(source, itself, failure === undefined ? [] : [failure], judge);
+    // A list that is remembered does not show that it can be had now.
+    const reasons = failure === undefined ? (isListedNow ? [] : undefined) : [failure];
+    const { alerts } = await this.#absent(source, itself, reasons, judge);
     for (const { state, backMs, sinceMs } of alerts)
       if (state === 'firing')
         this.#failingSinceMs = Math.min(backMs ?? sinceMs, this.#failingSinceMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** @throws why the source could not be looked at */
-  async #clusters(source: WatchedSource, before: readonly KnownCluster[], judge: Judge): Promise<void> {
+  /** @returns whether HSS was asked for the list just now @throws why the source could not be looked at */
+  async #clusters(source: WatchedSource, before: readonly KnownCluster[], judge: Judge): Promise<boolean> {
     const { store, log } = this.#edges;
     if (before.length === 0) this.#outbox.begin(source.name);
-    const { clusters, nameless } = await this.#list(source);
+    const { listing, isNew } = await this.#list(source);
+    const { clusters, nameless } = listing;
     const isOurs = (cluster: KnownCluster) => isWanted(cluster, source);
     const wanted = clusters.filter(isOurs);
     if (nameless > 0) log('warn', 'rows of the report list name no cluster', { source: source.name, rows: nameless });
@@ -370,6 +379,7 @@ class Run {
     }
     await tellUnreadable(this.#edges, this.#outbox, source.name, unreadable, this.#nowMs, isWhole);
     look.isWhole = isWhole && unreadable.size === 0;
+    return isNew;
   }
 
   /** @returns why nothing is known of it now: there was no time, or its memory cannot be read or written */
@@ -434,15 +444,16 @@ class Run {
   }
 
   /** Once for all runs that the schedule asked for at a time. */
-  async #list(source: WatchedSource): Promise<ClusterListing> {
+  async #list(source: WatchedSource): Promise<{ readonly listing: ClusterListing; readonly isNew: boolean }> {
     const { shared } = this.#edges;
     const { sinceMs } = this.#scope;
     const key = listingKey(source.name);
     const before = await shared.recall<ClusterListing>(key);
-    if (before !== undefined && sinceMs !== undefined && before.atMs >= sinceMs) return before.value;
+    if (before !== undefined && sinceMs !== undefined && before.atMs >= sinceMs)
+      return { listing: before.value, isNew: false };
     const listing = await newestListing(source, before, this.#nowMs, this.#signal);
     await shared.leave(key, { value: listing, freshMs: 0 });
-    return listing;
+    return { listing, isNew: true };
   }
 
   /** When all of it was told: a run that dies before is done again. @param wentWell nothing failed that should not */
@@ -455,16 +466,20 @@ class Run {
     }
   }
 
-  /** Follow what has no report: with reasons it cannot be judged, without it can again. */
+  /**
+   * Follow what has no report: with reasons it cannot be judged, without it can again.
+   * @param reasons undefined: nothing is known that is new
+   */
   async #absent(
     source: WatchedSource,
     row: Followed['row'],
-    reasons: readonly Reason[],
+    reasons: readonly Reason[] | undefined,
     judge: Judge,
   ): Promise<Followed> {
     const cluster = { id: row.clusterId || row.clusterName, name: row.clusterName };
-    const evaluation = undetermined(cluster, reasons.length > 0 ? reasons : nothing, judge);
-    const told: Evaluation = reasons.length > 0 ? evaluation : { ...evaluation, reasons: [], rules: [] };
+    const evaluation = undetermined(cluster, reasons?.length ? reasons : nothing, judge);
+    const judged: Evaluation = reasons?.length ? evaluation : { ...evaluation, reasons: [], rules: [] };
+    const told = reasons && judged;
     const followed = await followEvaluation(clusterGroup(source.name, row.clusterId), row, told, judge, this.#edges);
     this.#outbox.tell(source.name, followed, source.policy);
     return followed;
@@ -549,6 +564,7 @@ class Run {
       refused: refusedBy,
       told,
       failures,
+      looked: this.#looks.reduce((sum, { looks }) => sum + Object.keys(looks).length, 0),
       left: this.#left,
       alerts: this.#alerts,
       oldestReportSeconds:

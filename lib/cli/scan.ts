@@ -71,6 +71,7 @@ function jsonOf(summary: ScanSummary) {
   const {
     exitCode,
     hasInvalidSource: _invalid,
+    looked: _looked,
     left: _left,
     owed,
     oldestReportSeconds,

@@ -13,6 +13,7 @@ import {
   type WayToGreen,
 } from './evaluation.ts';
 import { keptIdentities } from './identities.ts';
+import { IdentityNumbers } from './identity-numbers.ts';
 import { ImageVersions } from './image-versions.ts';
 import { ImageFilter, type ImagePattern } from './images.ts';
 import type { Policy } from './policy/parse.ts';
@@ -91,11 +92,14 @@ export class EvaluationFold {
     this.#since = options.baseline && comparable(options.baseline, policy, imageTexts(options));
     const grouped = policy.rules.filter(({ per }) => per !== undefined).length;
     const mostGroups = Math.min(mostFollowedGroups, Math.floor(mostFollowed / Math.max(1, grouped)));
+    const numbers = new Map<FindingKind, IdentityNumbers>();
     this.#rules = policy.rules.map((rule) => {
       const waivers = policy.waivers.filter((waiver) => waiver.rule === rule.id);
-      return new RuleFold(rule, waivers, nowMs, trackingOf(rule.id, options, this.#since, mostGroups), {
-        left: mostChanges,
-      });
+      // Rules on the same findings ask for the same.
+      const ofKind = numbers.get(rule.on) ?? new IdentityNumbers(rule.on);
+      numbers.set(rule.on, ofKind);
+      const tracking = trackingOf(rule.id, ofKind, options, this.#since, mostGroups);
+      return new RuleFold(rule, waivers, nowMs, tracking, { left: mostChanges });
     });
     for (const fold of this.#rules) {
       this.#byKind.set(fold.rule.on, [...(this.#byKind.get(fold.rule.on) ?? []), fold]);
@@ -440,6 +444,7 @@ const mostFollowed = 2000;
 
 function trackingOf(
   rule: string,
+  numbers: IdentityNumbers,
   options: EvaluateOptions,
   since: Comparable | undefined,
   mostGroups: number,
@@ -447,6 +452,7 @@ function trackingOf(
   if (since !== undefined || options.track === 'baseline') {
     const known = since?.rules.get(rule)?.identities;
     return {
+      numbers,
       known,
       ranks: known,
       keep: keptInBaseline,
@@ -457,7 +463,7 @@ function trackingOf(
   }
   if (options.track !== true) return undefined;
   const { identities: known, groups } = options.known?.get(rule) ?? {};
-  return { known, groups, mostGroups, keep: keptIdentities, named: namedFindings, isForBaseline: false };
+  return { numbers, known, groups, mostGroups, keep: keptIdentities, named: namedFindings, isForBaseline: false };
 }
 
 function baselineFacts({ report }: Baseline) {

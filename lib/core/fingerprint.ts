@@ -35,7 +35,8 @@ export const releaseFields: ReadonlyMap<string, string> = new Map([
   ['package_version', 'package'],
 ]);
 
-const lasting = Object.fromEntries(
+/** The fields that tell it apart from others of its kind from release to release. */
+export const lasting = Object.fromEntries(
   Object.entries(identity).map(([kind, of]) => [kind, of.filter((field) => !releaseFields.has(field))]),
 ) as unknown as typeof identity;
 

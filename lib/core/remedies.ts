@@ -1,3 +1,4 @@
+import { ByValues, type Value } from './by-values.ts';
 import type { Remedy, WayToGreen } from './evaluation.ts';
 import { workload } from './fingerprint.ts';
 import type { Finding, FindingKind } from './report.ts';
@@ -32,25 +33,23 @@ export interface Room {
 /** Beyond so many different changes no way is worked out. */
 export const mostChanges = 5_000;
 
-type Value = string | number | undefined;
-
 interface Change {
   /** Of the fields that it is known by. */
   readonly values: readonly Value[];
   clears: number;
 }
 
-type Level = Map<Value, Level | Change>;
-
 /** Counts how many of the findings that are added each change would clear. */
 export class Remedies {
   readonly on: FindingKind;
-  readonly changes: Change[] = [];
   isWhole = true;
+  readonly #changes = new ByValues<Change>();
   readonly #fields: readonly string[];
   readonly #room: Room;
-  /** Field by field: putting a key together for every finding would take longer than all else. Undefined: they are few. */
-  #root: Level | undefined;
+
+  get changes(): readonly Change[] {
+    return this.#changes.entries;
+  }
 
   constructor(on: FindingKind, room: Room) {
     this.on = on;
@@ -86,21 +85,7 @@ export class Remedies {
   }
 
   #find(pick: (i: number) => Value): Change | undefined {
-    return (this.#root === undefined ? this.#search(pick) : this.#descend(this.#root, pick)) ?? this.#made(pick);
-  }
-
-  /** One after the other, while they are few. */
-  #search(pick: (i: number) => Value): Change | undefined {
-    return this.changes.find((change) => isOf(change, pick, 0));
-  }
-
-  #descend(root: Level, pick: (i: number) => Value): Change | undefined {
-    let level = root;
-    for (let i = 0; ; i++) {
-      const next = level.get(pick(i));
-      if (!(next instanceof Map)) return next !== undefined && isOf(next, pick, i + 1) ? next : undefined;
-      level = next;
-    }
+    return this.#changes.find(pick) ?? this.#made(pick);
   }
 
   #made(pick: (i: number) => Value): Change | undefined {
@@ -109,48 +94,16 @@ export class Remedies {
       return undefined;
     }
     const change: Change = { values: this.#fields.map((_, i) => pick(i)), clears: 0 };
-    this.changes.push(change);
-    if (this.#root !== undefined) place(this.#root, change);
-    else if (this.changes.length > searched) {
-      this.#root = new Map();
-      for (const one of this.changes) place(this.#root, one);
-    }
+    this.#changes.add(change);
     return change;
   }
 
   /** Of some changes no way is worked out: none of them takes memory. */
   #giveUp(): void {
     this.isWhole = false;
-    this.changes.length = 0;
-    this.#root = undefined;
+    this.#changes.clear();
   }
 }
-
-/** Only those that share a value are told apart by the next one: a Map for each would take most of the memory. */
-function place(root: Level, change: Change): void {
-  let level = root;
-  for (let i = 0; ; i++) {
-    const value = change.values[i];
-    const next = level.get(value);
-    if (next === undefined) {
-      level.set(value, change);
-      return;
-    }
-    const parted: Level = next instanceof Map ? next : new Map([[next.values[i + 1], next]]);
-    level.set(value, parted);
-    level = parted;
-  }
-}
-
-/** Whether it has these values, from a field on. */
-function isOf({ values }: Change, pick: (i: number) => Value, from: number): boolean {
-  let i = values.length - 1;
-  while (i >= from && values[i] === pick(i)) i--;
-  return i < from;
-}
-
-/** Beyond so many changes they are looked up in a Map: a rule by group has thousands of sets of a few. */
-const searched = 8;
 
 /** Whether a change clears a finding. */
 export function isCleared(

@@ -78,9 +78,9 @@ export class RuleFold {
   }
 
   #noteKnown(finding: Finding): void {
-    const { known, isForBaseline } = this.#tracking ?? {};
-    if (known === undefined || isForBaseline !== true) return;
-    const identity = identityNumber(this.rule.on, finding);
+    if (this.#tracking?.known === undefined || !this.#tracking.isForBaseline) return;
+    const { known, numbers } = this.#tracking;
+    const identity = numbers.of(finding);
     if (known.has(identity)) this.#waivedKnown.add(identity);
   }
 

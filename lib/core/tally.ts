@@ -1,6 +1,7 @@
 import { noGrades } from './baseline.ts';
-import { identityNumber, missingNames } from './fingerprint.ts';
+import { missingNames } from './fingerprint.ts';
 import { graded, Identities } from './identities.ts';
+import type { IdentityNumbers } from './identity-numbers.ts';
 import { compareFindings, copyFinding } from './order.ts';
 import type { PolicyRule } from './policy/parse.ts';
 import { Remedies, type Room } from './remedies.ts';
@@ -19,6 +20,8 @@ export interface FollowedGroups {
 
 /** Which findings there are is noted, for alert memory or a baseline. */
 export interface Tracking {
+  /** Of the rule's findings. */
+  readonly numbers: IdentityNumbers;
   /** Identities of the rule's findings that are known already; undefined: none was seen before. */
   readonly known: { has(identity: number): boolean } | undefined;
   /** How bad those were, for a baseline; 0 is the worst. */
@@ -109,15 +112,15 @@ export class Tally {
     const { per } = this.#rule;
     this.count++;
     const group = per === undefined ? undefined : this.#group(per.map((field) => finding[field] ?? ''));
-    if (this.identities !== undefined) {
+    if (this.identities !== undefined && this.#tracking !== undefined) {
       if (expired.length > 0) note(group ?? this, expired);
-      const identity = identityNumber(this.#rule.on, finding);
+      const identity = this.#tracking.numbers.of(finding);
       const rank = rankOf(finding);
       const fresh = group === undefined ? this.fresh : group.fresh;
       (group?.identities ?? this.identities).add(fresh === undefined ? identity : graded(identity, rank));
       if (fresh !== undefined) {
         grade(fresh.grades, finding);
-        fresh.hasRisen ||= rank < (this.#tracking?.ranks?.get(identity) ?? 0);
+        fresh.hasRisen ||= rank < (this.#tracking.ranks?.get(identity) ?? 0);
         if (typeof finding.rules_failed === 'number') addTo(fresh.failed, identity, finding.rules_failed);
       }
       if (this.#isNew(identity, finding)) {

@@ -98,6 +98,17 @@ describe('the packages', () => {
       expect(zip?.equals(before)).toBe(true);
     }
   });
+
+  test('load neither the AWS SDK nor the client of HTTP at the start', async () => {
+    for (const { path, files, start } of await buildFunctions()) {
+      const texts = (names: Iterable<string>) =>
+        [...names].map((name) => Buffer.from(files.get(name) ?? '').toString());
+      for (const sign of ['AWS4-HMAC-SHA256', 'undici:client:sendHeaders']) {
+        expect(texts(files.keys()).join('\n'), path).toContain(sign);
+        expect(texts(start).join('\n').includes(sign), `${path}: ${sign}`).toBe(false);
+      }
+    }
+  });
 });
 
 describe('the template', () => {

@@ -195,6 +195,33 @@ test('sources go on where the time ran out, without another look at what was see
   for (let i = 0; i < 30; i += 4) expect(told().includes(`s01-c${i}`), `s01-c${i}`).toBe(true);
 }, 60_000);
 
+test('a source for which there is never time is given up after three tries, and does not go round for ever', async () => {
+  await start(1, () => 3, 1);
+  await tick();
+  const seen: string[] = [];
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const record = await queues.receive(queues.sourcesUrl);
+    if (record === undefined) break;
+    seen.push(record.body);
+    // Less than a cluster may take is left when HSS has been asked for the list.
+    await takeSource(record, invocation(2 * minuteMs), instance, scanQueues(), metrics).then(
+      () => queues.delete(queues.sourcesUrl, record),
+      (error: Error) => expect(error.message).toContain('exit code 2: there was no time for any cluster'),
+    );
+    vi.setSystemTime(Date.now() + 6 * minuteMs);
+  }
+  expect(new Set(seen).size).toBe(1);
+  expect(seen).toHaveLength(3);
+  expect(await queues.receive(queues.sourcesUrl)).toBeUndefined();
+  expect(await queues.depth(queues.deadLettersUrl)).toBe(1);
+  expect([metrics.added.get('ScanFailed'), calls('report')]).toEqual([3, 0]);
+  await tick();
+  expect(told()).toContain('message of s00');
+  // Where there is time again all of it is looked at.
+  await drain();
+  expect(calls('report')).toBe(3);
+});
+
 test.each([
   // What is invalid is not mended by waiting, and holds up the others of its key no longer than it has to.
   { what: 'is invalid', body: { version: 0 }, code: 3, asked: [60, 0, 0] },
@@ -249,6 +276,59 @@ test('a delivery that fails is asked for once, however often it is scanned meanw
   const count = sent.length;
   await deliverAgain(JSON.stringify(sent.at(-1)), invocation(), instance, retries, metrics);
   expect(sent).toHaveLength(count);
+});
+
+/** The chain of retries: its messages as they come, each after as long as it waits, until there are no more. */
+async function retriesUntilTaken(most = 20): Promise<{ attempt: number }[]> {
+  const worked: { attempt: number }[] = [];
+  while (worked.length < most) {
+    vi.setSystemTime(Date.now() + 16 * minuteMs);
+    const record = await queues.receive(queues.retriesUrl);
+    if (record === undefined) break;
+    worked.push(JSON.parse(record.body));
+    await deliverAgain(record.body, invocation(5 * minuteMs), instance, queues.open(queues.retriesUrl), metrics);
+    await queues.delete(queues.retriesUrl, record);
+  }
+  return worked;
+}
+
+test('a run that dies before it has asked for a delivery to be tried again is done again, and then that is asked for, once', async () => {
+  await start(1, () => 3, 1);
+  for (let i = 0; i < 9; i++) chat.script.push({ status: 404 });
+  await tick();
+  const record = await queues.receive(queues.sourcesUrl);
+  // From there on nothing of it is done any more.
+  const dead = { send: () => Promise.reject(new Error('killed')), giveBack: () => Promise.reject(new Error('killed')) };
+  const dying = { sources: { ...scanQueues().sources, ...dead }, retries: { ...scanQueues().retries, ...dead } };
+  if (record === undefined) throw new Error('no message');
+  await expect(takeSource(record, invocation(), instance, dying, metrics)).rejects.toThrow('exit code 4');
+  expect([calls('report'), await queues.hidden(queues.retriesUrl)]).toEqual([3, 0]);
+
+  vi.setSystemTime(Date.now() + 17 * minuteMs);
+  expect(await drain()).toMatchObject({ bodies: [record.body], failed: 0 });
+  expect([calls('report'), await queues.hidden(queues.retriesUrl)]).toEqual([3, 1]);
+  // Later scans do not ask again.
+  for (let i = 0; i < 2; i++) {
+    vi.setSystemTime(Date.now() + minuteMs);
+    await tick();
+    await drain();
+  }
+  expect((await queues.hidden(queues.retriesUrl)) + (await queues.depth(queues.retriesUrl))).toBe(1);
+  chat.script.length = 0;
+  expect(await retriesUntilTaken()).toMatchObject([{ attempt: 1 }]);
+  expect(chat.received.at(-1)?.status).toBe(200);
+}, 60_000);
+
+test('what a run was sending when it died is tried again within minutes', async () => {
+  await start(1, () => 1, 1);
+  const store = await (await instance.app()).store();
+  const claim = { id: 'i', message: 'm', untilMs: startMs + 5 * minuteMs };
+  await store.put('cluster/s00/id-s00-c0', { key: 'log/chat', value: { claim } }, 0, startMs);
+  await tick();
+  await drain();
+  expect(chat.received).toHaveLength(0);
+  expect(await retriesUntilTaken()).toMatchObject([{ attempt: 1 }]);
+  expect(told()).toContain('s00-c0');
 });
 
 test('whatever keeps a message from being worked is in the log', async () => {
@@ -321,6 +401,21 @@ test('a dead letter of a source that was scanned since is gone, and that is told
   const over = (name: string) =>
     since.filter((text) => text.includes(`message of ${name}`) && text.includes('"resolved"'));
   expect([over('s00').length, over('s01').length]).toEqual([1, 0]);
+});
+
+test('a dead letter that is moved back after a later scan has made it good counts as no scan', async () => {
+  await start(1, () => 2, 1);
+  const letter = (atMs: number) =>
+    JSON.stringify({ version: 1, source: 's00', tick: new Date(atMs).toISOString(), part: 1 });
+  const work = (body: string) => scanSource(body, invocation(), instance, scanQueues(), metrics);
+  await work(letter(startMs));
+  vi.setSystemTime(startMs + 10 * minuteMs);
+  await work(letter(startMs - hourMs));
+  expect([metrics.added.get('ScanSucceeded'), calls('list')]).toEqual([1, 1]);
+  expect(lines.at(-1)).toContain('a later scan of the source has made it good');
+  // The same message once more is a duplicate as ever.
+  await work(letter(startMs));
+  expect([metrics.added.get('ScanSucceeded'), calls('list'), calls('report')]).toEqual([2, 1, 2]);
 });
 
 test('a source whose letter lay behind others for weeks is told to be gone when it is', async () => {

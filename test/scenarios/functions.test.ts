@@ -309,6 +309,7 @@ describe('scan', () => {
     refused: { chat: 0 },
     told: { new: 1 },
     failures: [],
+    looked: 1,
     left: 0,
     alerts: { firing: 1, held: 0, waived: 0 },
     oldestReportSeconds: undefined,

@@ -1162,6 +1162,41 @@ describe('what no silence muted is not told to have been silenced', () => {
   });
 });
 
+describe('what the schedule asked for long ago and comes only now, as a dead letter that was moved back,', () => {
+  const at = (hour: number) => startMs + hour * hourMs;
+
+  test('does not end what is told of a source by a list that is remembered', async () => {
+    const world = scripted();
+    world.clusters.set('prod', { findings: { vulnerabilities: [] }, scannedAtMs: at(0) });
+    await world.run(at(1), undefined, { sinceMs: at(1) });
+    world.isReachable = false;
+    await world.run(at(2), undefined, { sinceMs: at(2) });
+    expect(world.heard()).toContainEqual(expect.stringContaining('source prod'));
+    const late = await world.run(at(2) + 30 * minuteMs, undefined, { sinceMs: at(0) });
+    expect([late.failures, late.failingSinceMs, world.heard()]).toEqual([[], at(2), []]);
+    world.isReachable = true;
+    await world.run(at(3), undefined, { sinceMs: at(3) });
+    expect(world.heard()).toContainEqual(expect.stringContaining('resolved'));
+  });
+
+  test('is no run of its own to a receiver that takes nothing', async () => {
+    const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
+    const soc = world.receivers.get('soc') as ScriptedReceiver;
+    soc.usual = 'refuse';
+    const says = () => world.heard().filter((line) => line.includes('receiver soc'));
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f'])
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: at(5) });
+    for (const [i, tick] of [5, 1, 5, 2, 5, 3].entries()) {
+      let begun = 0;
+      await world.run(at(5) + i * minuteMs, undefined, { sinceMs: at(tick), mayStart: () => begun++ < 1 });
+      expect(soc.sent.length).toBeGreaterThan(i);
+    }
+    expect(says()).toEqual([]);
+    for (const tick of [6, 7]) await world.run(at(tick), undefined, { sinceMs: at(tick) });
+    expect(says()).toHaveLength(1);
+  });
+});
+
 test('a source is scanned as a whole where all was looked at, and nothing failed that should not', async () => {
   const world = scripted({ receivers: { chat: 'all' } });
   const chat = world.receivers.get('chat') as ScriptedReceiver;

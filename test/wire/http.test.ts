@@ -373,6 +373,15 @@ test('closing ends what is open', async () => {
   await expect(reading).rejects.toMatchObject({ phase: 'aborted' });
 });
 
+test('closing lets nothing begin', async () => {
+  const client = createHttp();
+  const sending = client.send(request(await rawServer('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx')));
+
+  await client.close();
+
+  await expect(sending).rejects.toMatchObject({ phase: 'aborted' });
+});
+
 test('a reader that stops lets go of the connection', async () => {
   const server = await startServer();
   let closed: Promise<unknown> | undefined;

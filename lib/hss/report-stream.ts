@@ -298,6 +298,7 @@ export class ReportStream {
     if (list === undefined || view === undefined) {
       const after = skipValue(this.#bytes, p, this.#to, this.#limits.depth - 1);
       if (after === more) return more;
+      if (after - p > this.#limits.rowBytes) this.#tooLarge(p);
       if (list !== undefined) this.#state(list).listed++;
       this.#step = 'after-row';
       return after;

@@ -235,7 +235,19 @@ describe('facts', () => {
     const { facts } = await read(JSON.stringify({ baseline_detection_list: rows }));
     expect(facts.lists.baseline_checks).toMatchObject({ listed: 3, items: 3, failed: 5, shortRows: 1 });
     const bare = await read('{"baseline_detection_list":[{},{"failed_rule_num":0},{"baseline_item_list":[]}]}');
-    expect(bare.facts.lists.baseline_checks).toMatchObject({ shortRows: 2 });
+    expect(bare.facts.lists.baseline_checks).toMatchObject({ shortRows: 2, deniedRows: 0 });
+  });
+
+  test('of baseline checks that list items and count none are noted, and count as failed', async () => {
+    const rows = [
+      { check_rule_num: 9, failed_rule_num: 0, baseline_item_list: [{}] },
+      { check_rule_num: 0, failed_rule_num: 1, baseline_item_list: [{}] },
+      { check_rule_num: 9, failed_rule_num: 1, baseline_item_list: [{}, {}] },
+      { check_rule_num: 0, failed_rule_num: 0, baseline_item_list: [] },
+      { check_rule_num: 0, failed_rule_num: 0 },
+    ];
+    const { facts } = await read(JSON.stringify({ baseline_detection_list: rows }));
+    expect(facts.lists.baseline_checks).toMatchObject({ deniedRows: 2, failing: 3, shortRows: 0 });
   });
 });
 

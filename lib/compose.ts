@@ -13,6 +13,7 @@ import { type OpenPages, PageDesk, type Pages } from './app/pages.ts';
 import { type HeldPolicy, PolicyBook } from './app/policy-book.ts';
 import type { Bytes, Clock, Log, Notifier, Push, ReportReader } from './app/ports.ts';
 import { receiverName } from './app/receiver-health.ts';
+import { ReportReads } from './app/report-reads.ts';
 import { deliverOwed, type ScanEdges, type ScanScope, type ScanSummary, scan, tellPoisoned } from './app/scan.ts';
 import { Shared } from './app/shared.ts';
 import { type StateStore, StoreError } from './app/state.ts';
@@ -313,7 +314,10 @@ export async function compose(config: Config, world: World): Promise<App> {
     const kept = await store().catch((error: unknown) => unusable(error, log));
     const usable = 'unusable' in kept ? createMemoryStore() : kept;
     const shared = new Shared({ store: usable, clock, log, failureFreshMs });
-    return { readReport, shared, store: isLasting(config, env) ? kept : forgotten, freshMs, coverage };
+    const lasting = isLasting(config, env) ? kept : forgotten;
+    const others = 'unusable' in lasting ? undefined : lasting;
+    const reads = new ReportReads({ shared, store: others, clock, log, readReport, freshMs });
+    return { shared, reads, store: lasting, freshMs, coverage };
   };
   return {
     async gate(request, nowMs, signal) {

@@ -13,12 +13,12 @@ import { anyAge, doubtedFor, retime } from '../core/retime.ts';
 import { hint } from '../core/suggest.ts';
 import { bypassed } from './bypasses.ts';
 import { coverageDoubt, coverageUnknown } from './coverage.ts';
-import { judgeCluster, undetermined } from './judge.ts';
+import { undetermined } from './judge.ts';
 import { evaluationKey, kept } from './kept-evaluations.ts';
 import { listingKey, newestListing } from './listings.ts';
 import { undeterminedBy } from './out-of-time.ts';
-import type { ReportReader } from './ports.ts';
 import { keepPrevious, loadPrevious, type Previous, previousKey } from './previous.ts';
+import type { ReportReads } from './report-reads.ts';
 import type { Shared } from './shared.ts';
 import type { StateStore } from './state.ts';
 import { isWanted, type WatchedSource } from './watched.ts';
@@ -46,8 +46,8 @@ export interface GateRequest {
 
 export interface GateEdges {
   readonly sources: readonly WatchedSource[];
-  readonly readReport: ReportReader;
   readonly shared: Shared;
+  readonly reads: ReportReads;
   /** Or why the state cannot be used; `isForgetful`: it is meant to be lost. */
   readonly store: StateStore | { readonly unusable: string; readonly isForgetful?: true };
   /** How long what HSS said a moment ago, or that it said nothing, is as good as asking it once more. */
@@ -64,7 +64,8 @@ export const answerFreshMs = 15_000;
 /**
  * The verdict on the newest report of a cluster.
  *
- * HSS is asked for a list once for all who ask within `freshMs`, and for a report once for all who ask the same of it.
+ * HSS is asked for a list once for all who ask within `freshMs`, and for a report once for all who wait for it, whatever they
+ * ask of it.
  * Where it cannot be asked, what is known of the cluster answers, as long as the report is not too old, and says so.
  *
  * @throws {InputError} no such source or policy, or none that can be had; a name that several clusters have
@@ -220,28 +221,23 @@ function optionsOf(
   };
 }
 
-/** By the newest report, read once for all who ask the same of it. */
+/** By the newest report, read once for all who ask of it. */
 async function live(found: Found, judging: Judging): Promise<Evaluation> {
   const { source, row } = found;
   const { policy, nowMs, request, edges, signal } = judging;
   const previous = await previousOf(source, row, judging);
-  const options = optionsOf(request, previous);
-  const judgeNow = () =>
-    judgeCluster(source.reports, row, { policy, nowMs, readReport: edges.readReport, options }, signal);
-  if (row.reportId === undefined) return unkept(retimed(await judgeNow(), judging), request);
-  const key = evaluationKey(source.name, row, policy, nowMs, options);
-  const work = async () => {
-    const made = await judgeNow();
-    return kept(made, row, signal?.aborted ? 0 : edges.freshMs, options.track === 'baseline');
-  };
+  const question = { policy, nowMs, options: optionsOf(request, previous) };
+  const of = { source: source.reports, row, policies: edges.sources.map((one) => one.policy) };
+  const judgeNow = async () => retimed(await edges.reads.alone(of, question, signal), judging);
+  if (row.reportId === undefined) return unkept(await judgeNow(), request);
   let shared: Evaluation;
   try {
-    ({ value: shared } = await edges.shared.once(key, work, signal));
+    shared = await edges.reads.answer(of, question, signal);
   } catch (error) {
     const cluster = { id: row.clusterId, name: row.clusterName, category: row.category };
     return nothing(cluster, [undeterminedBy(error, source.name, signal).reason], judging);
   }
-  const answered = retime(shared, policy, nowMs, request) ?? retimed(await judgeNow(), judging);
+  const answered = retime(shared, policy, nowMs, request) ?? (await judgeNow());
   return remember(await covered(answered, found, judging), previous, { source, row }, judging);
 }
 
@@ -255,7 +251,7 @@ async function stored(found: Found, reason: Reason, judging: Judging): Promise<E
   const { policy, nowMs, request, edges } = judging;
   const previous = await previousOf(source, row, judging);
   const known = await edges.shared.recall<Evaluation>(
-    evaluationKey(source.name, row, policy, nowMs, optionsOf(request, previous)),
+    evaluationKey(source.name, row, { policy, nowMs, options: optionsOf(request, previous) }),
   );
   const retold = known && retime(known.value, policy, nowMs, request);
   const answered = retold && (await covered(retold, found, judging));
@@ -330,9 +326,9 @@ async function remember(
   const isKept = baseline !== undefined && (await keepPrevious(usable(edges), previous, baseline, isWanted, nowMs));
   if (isKept && !isFirst && !isWanted) {
     // Compared with itself from now on: whoever asks again gets what was found now.
-    const next = optionsOf(request, { ...previous, baseline });
+    const next = { policy, nowMs, options: optionsOf(request, { ...previous, baseline }) };
     const { value } = kept({ ...evaluation, evaluatedAtMs: nowMs }, row, 0);
-    await edges.shared.leave(evaluationKey(source.name, row, policy, nowMs, next), { value, freshMs: 0 });
+    await edges.shared.leave(evaluationKey(source.name, row, next), { value, freshMs: 0 });
   }
   const compares = request.baseline === 'previous';
   const messages = [

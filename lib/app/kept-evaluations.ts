@@ -1,19 +1,13 @@
 import { hash } from 'node:crypto';
-import type { EvaluateOptions } from '../core/evaluate.ts';
 import type { Evaluation, ReasonKind, RuleResult } from '../core/evaluation.ts';
-import type { Policy } from '../core/policy/parse.ts';
 import type { ClusterRow } from '../core/report.ts';
 import { anyAge } from '../core/retime.ts';
-import { timeOfBody } from './judge.ts';
+import { type Question, timeOfBody } from './judge.ts';
 import type { Shareable } from './shared.ts';
+
 /** By report and by what is asked of it: the same question about the same report has the same answer, age aside. */
-export function evaluationKey(
-  source: string,
-  { clusterId, reportId, scannedAtMs, counts, isAtRisk }: ClusterRow,
-  policy: Policy,
-  nowMs: number,
-  { images, strict, baseline, track }: EvaluateOptions = {},
-): string {
+export function evaluationKey(source: string, row: ClusterRow, { policy, nowMs, options = {} }: Question): string {
+  const { images, strict, baseline, track } = options;
   const wanted = images?.map(({ text }) => text).sort();
   // A waiver that ends or begins makes it another question.
   const inForce = policy.waivers
@@ -21,8 +15,20 @@ export function evaluationKey(
     .map(({ id }) => id);
   const asked = [wanted ?? null, strict === true, baseline ?? null, track ?? null];
   const question = JSON.stringify([policy.digest, inForce, ...asked]);
-  const report = JSON.stringify([source, clusterId, reportId, scannedAtMs, counts, isAtRisk].map((of) => of ?? null));
-  return `evaluation/${hash('sha256', `${report} ${question}`, 'hex').slice(0, 40)}`;
+  return `evaluation/${digestOf(`${reportText(source, row)} ${question}`)}`;
+}
+
+/** By report alone: who reads it answers all that is asked of it. */
+export function reportKey(source: string, row: ClusterRow): string {
+  return `report/${digestOf(reportText(source, row))}`;
+}
+
+function reportText(source: string, { clusterId, reportId, scannedAtMs, counts, isAtRisk }: ClusterRow): string {
+  return JSON.stringify([source, clusterId, reportId, scannedAtMs, counts, isAtRisk].map((of) => of ?? null));
+}
+
+function digestOf(text: string): string {
+  return hash('sha256', text, 'hex').slice(0, 40);
 }
 
 /** The report may read otherwise the next time. */

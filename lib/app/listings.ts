@@ -10,7 +10,7 @@ export function listingKey(source: string): string {
 /** What HSS lists now, held against what it listed last. @param before undefined: nothing is known of it */
 export async function newestListing(
   { reports }: Pick<WatchedSource, 'reports'>,
-  before: Remembered<ClusterListing> | undefined,
+  before: Omit<Remembered<ClusterListing>, 'isFresh'> | undefined,
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<ClusterListing> {

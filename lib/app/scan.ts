@@ -386,7 +386,7 @@ class Run {
   async #look(source: WatchedSource, row: ClusterRow, judge: Judge): Promise<Reason | 'left' | undefined> {
     const keep = (of: ClusterRow, evaluation: Evaluation) =>
       this.#edges.shared.leave(
-        evaluationKey(source.name, of, source.policy, this.#nowMs),
+        evaluationKey(source.name, of, { policy: source.policy, nowMs: this.#nowMs }),
         kept(evaluation, of, 0),
         true,
       );

@@ -15,6 +15,8 @@ export interface Shareable<T> {
 export interface Remembered<T> {
   readonly value: T;
   readonly atMs: number;
+  /** It is as good as doing the work again. */
+  readonly isFresh: boolean;
 }
 
 interface SharedRecord {
@@ -48,8 +50,9 @@ export interface SharedOptions {
 
 const group = 'shared';
 /** Longer than the work takes: beyond it whoever was at it is taken for dead. */
-const leaseMs = 120_000;
-const pollMs = 250;
+export const leaseMs = 120_000;
+/** How often who waits looks. */
+export const pollMs = 250;
 /** How long results are kept. */
 const keptMs = 7 * 86_400_000;
 
@@ -110,10 +113,7 @@ export class Shared {
 
   async #between<T>(key: string, work: () => Promise<Shareable<T>>, signal?: AbortSignal): Promise<Remembered<T>> {
     const { store, clock } = this.#options;
-    const sinceMs = clock.nowMs();
-    // What was finished while one waited for it is as good as one's own.
-    const isFresh = (one: Aged | undefined, nowMs: number) =>
-      one !== undefined && (one.freshUntilMs >= nowMs || one.atMs > sinceMs);
+    let first: SharedRecord | undefined;
     for (;;) {
       const nowMs = clock.nowMs();
       let version: number | undefined;
@@ -122,10 +122,12 @@ export class Shared {
         const [record] = await store.load(group, key, nowMs);
         const isThere = record?.key === key;
         before = isThere ? (record.value as SharedRecord) : {};
+        first ??= before;
         const { lease, result, failure } = before;
-        const known = result && isFresh(result, nowMs) ? await this.#unpacked<T>(result, nowMs) : undefined;
+        const isUsable = result !== undefined && (isFresh(result, nowMs) || isNews(result, first.result));
+        const known = isUsable ? await this.#unpacked<T>(result, nowMs) : undefined;
         if (known !== undefined) return known;
-        if (failure !== undefined && isFresh(failure, nowMs))
+        if (failure !== undefined && (isFresh(failure, nowMs) || isNews(failure, first.failure)))
           throw new UndeterminedError(failure.kind, failure.message, failure);
         if (lease === undefined || lease.untilMs <= nowMs) {
           const value = { ...before, lease: { untilMs: nowMs + leaseMs } };
@@ -158,7 +160,7 @@ export class Shared {
       const { value, freshMs } = await work();
       const atMs = clock.nowMs();
       await leave({ result: resultOf(value, atMs, freshMs) });
-      return { value, atMs };
+      return { value, atMs, isFresh: true };
     } catch (error) {
       const { lease: _lease, failure: _failure, ...kept } = before;
       const isShared = error instanceof UndeterminedError;
@@ -203,7 +205,7 @@ export class Shared {
     const gzip = 'gzip' in result ? result.gzip : await loadParts(this.#options.store, result, nowMs);
     if (gzip === undefined) return undefined;
     try {
-      return { value: fromGzip<T>(gzip), atMs: result.atMs };
+      return { value: fromGzip<T>(gzip), atMs: result.atMs, isFresh: isFresh(result, nowMs) };
     } catch {
       this.#options.log('warn', 'what is shared cannot be read: asking anew', {});
       return undefined;
@@ -216,13 +218,23 @@ export class Shared {
   }
 }
 
+/** As long as its maker said; what is fresh for no time is so for nobody, however clocks differ. */
+function isFresh({ atMs, freshUntilMs }: Aged, nowMs: number): boolean {
+  return freshUntilMs > atMs && freshUntilMs >= nowMs;
+}
+
+/** What was finished while one waited for it is as good as one's own. @param before as it was when one came */
+export function isNews({ atMs }: { readonly atMs: number }, before: { readonly atMs: number } | undefined): boolean {
+  return atMs !== before?.atMs;
+}
+
 function resultOf<T>(value: T, atMs: number, freshMs: number): Result {
   return { gzip: toGzip(value), atMs, freshUntilMs: Math.min(atMs + freshMs, Number.MAX_SAFE_INTEGER) };
 }
 
 async function alone<T>(work: () => Promise<Shareable<T>>, atMs: number): Promise<Remembered<T>> {
   const { value } = await work();
-  return { value, atMs };
+  return { value, atMs, isFresh: true };
 }
 
 /** Who waits for the work of another one need not wait to its end. */

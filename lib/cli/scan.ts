@@ -5,6 +5,7 @@ import { compose, loadConfig } from '../compose.ts';
 import { InputError } from '../core/errors.ts';
 import type { Notice } from '../core/notice.ts';
 import { jsonText, logLine } from '../core/render/escape.ts';
+import { wholeExcess } from '../core/render/finding-words.ts';
 import { renderSlackPlain } from '../core/render/slack.ts';
 import { openPages } from '../pages/open.ts';
 import { logTo } from './log.ts';
@@ -101,7 +102,7 @@ function clusterLine({ row, verdict, evaluation, alerts }: Followed): string {
   const { rules, reasons } = evaluation;
   const broken = rules.filter((rule) => rule.status === 'fail' || rule.status === 'warn');
   const why = [
-    ...broken.map((rule) => `${rule.id} ${rule.count} of ${rule.max}`),
+    ...broken.map((rule) => `${rule.id}${rule.status === 'warn' ? ' (only warns)' : ''}: ${wholeExcess(rule)}`),
     ...reasons.map((reason) => reason.message),
   ];
   const shown = why.slice(0, 3);

@@ -1,4 +1,5 @@
 import type { Reason, ReasonKind } from './evaluation.ts';
+import type { ListName } from './report.ts';
 
 /**
  * A report or a source that cannot be judged. It becomes a reason of an undetermined verdict.
@@ -9,20 +10,26 @@ export class UndeterminedError extends Error {
   readonly kind: ReasonKind;
   /** For `source-throttled`: when it is worth trying again, from now. */
   readonly retryAfterMs: number | undefined;
+  /** Who does not read this list of the report would not have seen it. */
+  readonly list: ListName | undefined;
 
   constructor(
     kind: ReasonKind,
     message: string,
-    options?: ErrorOptions & { readonly retryAfterMs?: number | undefined },
+    options?: ErrorOptions & {
+      readonly retryAfterMs?: number | undefined;
+      readonly list?: ListName | undefined;
+    },
   ) {
     super(message, options);
     this.kind = kind;
     this.retryAfterMs = options?.retryAfterMs;
+    this.list = options?.list;
   }
 
   get reason(): Reason {
-    const { kind, message, retryAfterMs } = this;
-    return { kind, message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    const { kind, message, list, retryAfterMs } = this;
+    return { kind, message, ...(list && { list }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
   }
 }
 

@@ -16,7 +16,7 @@ export interface Reconciled {
 /**
  * A list is believed only as far as its count agrees with it.
  *
- * - `strict`: fewer rows than counted, no count, or no list is a problem
+ * - `strict`: fewer rows than counted, none counted in a row that lists some, no count, or no list is a problem
  * - `empty`: only where no row is listed
  * - `off`: only where there is no list at all, and what is counted is not 0
  */
@@ -77,6 +77,10 @@ function mismatch(kind: FindingKind, list: ListName, at: ListFacts): Mismatch | 
     const message = `${lists} ${counted} ${name(list)} and ${isTold ? 'the report ' : ''}lists ${there}: ${counted - there} not shown`;
     const evidence = isBaseline ? (at.listed === 0 ? 1 : 0) : counted;
     return { reason: { kind: 'count-mismatch', message, list }, empty: at.listed === 0, evidence };
+  }
+  if (isBaseline && (at.deniedRows ?? 0) > 0) {
+    const message = `${at.deniedRows} baseline checks list items and say that no rule was checked, or that none failed`;
+    return { reason: { kind: 'count-mismatch', message, list }, empty: false, evidence: 0 };
   }
   if (kind === 'baseline_items' && (at.shortRows ?? 0) > 0) {
     const message = `${at.shortRows} baseline checks list fewer items than the rules they say failed, or do not say how many failed`;

@@ -163,7 +163,9 @@ export interface ListFacts {
   readonly failed?: number;
   /** `baseline_checks`, where it was read: rows that list fewer items than rules they say failed, or do not say. */
   readonly shortRows?: number;
-  /** `baseline_checks`, where it was read: rows that failed a rule, or do not say whether they did. */
+  /** `baseline_checks`, where it was read: rows that list items and say that no rule was checked, or none failed. */
+  readonly deniedRows?: number;
+  /** `baseline_checks`, where it was read: rows that failed a rule, list an item, or do not say whether they failed one. */
   readonly failing?: number;
 }
 

@@ -28,6 +28,7 @@ interface ListState {
   items: number;
   failed: number;
   shortRows: number;
+  deniedRows: number;
   failing: number;
 }
 
@@ -73,7 +74,16 @@ export class ReportStream {
     this.#push = push;
     this.#limits = limits;
     for (const list of listNames) {
-      this.#lists.set(list, { listed: 0, shape: 'absent', times: 0, items: 0, failed: 0, shortRows: 0, failing: 0 });
+      this.#lists.set(list, {
+        listed: 0,
+        shape: 'absent',
+        times: 0,
+        items: 0,
+        failed: 0,
+        shortRows: 0,
+        deniedRows: 0,
+        failing: 0,
+      });
       if (list !== 'baseline_checks' && read.has(list)) this.#rows.set(list, rowFinding(list));
     }
     if (read.has('baseline_checks') || read.has('baseline_items')) {
@@ -298,6 +308,7 @@ export class ReportStream {
     if (list === undefined || view === undefined) {
       const after = skipValue(this.#bytes, p, this.#to, this.#limits.depth - 1);
       if (after === more) return more;
+      if (after - p > this.#limits.rowBytes) this.#tooLarge(p);
       if (list !== undefined) this.#state(list).listed++;
       this.#step = 'after-row';
       return after;
@@ -319,7 +330,7 @@ export class ReportStream {
   /** The items of the baseline row at hand, which stands whole in the bytes. */
   #readItems(checks: ReturnType<typeof rowFinding>, end: number): void {
     const state = this.#state('baseline_checks');
-    const stated = checks.finding.rules_failed as number | undefined;
+    const { rules_failed: stated, rules_checked: checked } = checks.finding as Record<string, number | undefined>;
     const failed = stated ?? 0;
     let items = 0;
     let p = checks.row.begin(checks.slotOf(baselineItemsKey));
@@ -339,7 +350,8 @@ export class ReportStream {
     state.failed += failed;
     // Without a count nothing says that the list is whole.
     if (stated === undefined || items < failed) state.shortRows++;
-    if (stated !== 0) state.failing++;
+    if (items > 0 && (stated === 0 || checked === 0)) state.deniedRows++;
+    if (stated !== 0 || items > 0) state.failing++;
   }
 
   #readItem(p: number, end: number): number {
@@ -417,7 +429,13 @@ function listFacts(state: ListState, reported: number | undefined, hasItems: boo
     listed: state.listed,
     shape: state.shape,
     ...(state.times > 1 && { repeated: state.times }),
-    ...(hasItems && { items: state.items, failed: state.failed, shortRows: state.shortRows, failing: state.failing }),
+    ...(hasItems && {
+      items: state.items,
+      failed: state.failed,
+      shortRows: state.shortRows,
+      deniedRows: state.deniedRows,
+      failing: state.failing,
+    }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { UndeterminedError } from '../core/errors.ts';
-import type { FieldType, Finding, FindingKind } from '../core/report.ts';
-import { fields } from '../core/report.ts';
+import type { FieldType, Finding, FindingKind, ListName } from '../core/report.ts';
+import { fields, listOf } from '../core/report.ts';
 import { findingSeverity } from '../core/severity.ts';
 import { more, skipColon, skipSpace, skipString, skipValue, unexpected, WalkError } from './json-walk.ts';
 import { wireNames } from './schema.ts';
@@ -10,6 +10,7 @@ import { wireNames } from './schema.ts';
  * most rows of a large report are judged by one field or two.
  */
 export class Row {
+  readonly #list: ListName | undefined;
   readonly #keys: readonly Buffer[];
   readonly #slots: ReadonlyMap<string, number>;
   readonly #begin: Int32Array;
@@ -19,7 +20,8 @@ export class Row {
   readonly #memo: Memo[];
   #bytes: Buffer = Buffer.alloc(0);
 
-  constructor(keys: readonly string[]) {
+  constructor(keys: readonly string[], list?: ListName) {
+    this.#list = list;
     this.#keys = keys.map((key) => Buffer.from(`"${key}"`));
     this.#slots = new Map(keys.map((key, slot) => [key, slot]));
     this.#begin = new Int32Array(keys.length).fill(-1);
@@ -78,7 +80,7 @@ export class Row {
     const before = this.#bytes.subarray(this.#begin[slot], this.#end[slot]);
     if (before.equals(this.#bytes.subarray(begin, end))) return;
     const message = `the report has a row that gives ${this.#keys[slot]} twice, and not the same`;
-    throw new UndeterminedError('report-unreadable', message);
+    throw new UndeterminedError('report-unreadable', message, { list: this.#list });
   }
 
   /** Where a value begins, -1 when it is absent or null. */
@@ -167,7 +169,7 @@ export function rowFinding(
   const names: Readonly<Record<string, string>> = wireNames[kind];
   const types: Readonly<Record<string, FieldType>> = fields[kind];
   const keys = [...new Set([...Object.values(names), ...extra])];
-  const row = new Row(keys);
+  const row = new Row(keys, listOf(kind));
   const finding: Record<string, string | number | undefined> = {};
   for (const [field, type] of Object.entries(types)) {
     const key = names[field];

@@ -20,6 +20,16 @@ function worsened(): SimulatedCluster[] {
   return [{ ...eu, reports: [{ id: 'worse', report }] }, ...worldClusters().slice(1)];
 }
 
+test('scan says of each cluster which rules are broken, by how much, and which of them only warn', async () => {
+  const budget = 'on: vulnerabilities, max: 1, per: [image], enforce: warn';
+  const policy = `version: 1\nname: production\nrules:\n  - {id: none, on: privileged_containers, max: 0}\n  - {id: budget, ${budget}}\n`;
+  await writeFile(`${world.folder}/production.yaml`, policy);
+  const { stdout } = await world.run(['scan']);
+  expect(stdout).toMatch(
+    /^prod: prod-us \| fail \| none: \d+ found, 0 allowed \| budget \(only warns\): \d+ found, \d+ groups? over the 1 allowed per image$/m,
+  );
+});
+
 describe('a silence', () => {
   const add = ['silence', 'add', '--where', 'cluster == "prod-eu"', '--author', 'ops', '--comment', 'being rebuilt'];
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { answerFreshMs, type GateRequest } from '../../lib/app/gate.ts';
 import type { Clock } from '../../lib/app/ports.ts';
 import { type App, compose, loadConfig } from '../../lib/compose.ts';
+import { baselineOf } from '../../lib/core/baseline.ts';
 import { parseImagePattern } from '../../lib/core/images.ts';
 import { renderJson } from '../../lib/core/render/json.ts';
 import { type SimulatedCluster, worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
@@ -26,6 +27,9 @@ const shortWaits: Clock = {
   nowMs: Date.now,
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 3))),
 };
+
+/** Where it counts how long waits are beside one another. */
+const realWaits: Clock = { nowMs: Date.now, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) };
 
 const hourMs = 3_600_000;
 
@@ -116,6 +120,34 @@ describe('fifty pipelines that ask at once', () => {
       expect([calls(world.hss, 'list'), calls(world.hss, 'report')]).toEqual([1, 1]);
       expect(new Set(answers).size).toBe(1);
     }, 60_000);
+
+    test('cost as much in fifty instances where each asks something else', async () => {
+      const asked = await questions(50);
+      const expected = await alone(asked);
+      const env = store === 'SQLite' ? {} : await dynamoEnv(dynamo);
+      for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+      const instances = await Promise.all(asked.map(() => open({ env, clock: realWaits })));
+      const before = [calls(world.hss, 'list'), calls(world.hss, 'report')] as const;
+      const answers = await Promise.all(
+        instances.map((app, i) => app.gate(asked[i] as GateRequest, worldNowMs).then(renderJson)),
+      );
+      expect(calls(world.hss, 'list') - before[0]).toBe(1);
+      // A machine that is slow enough has some come while the report is read.
+      expect(calls(world.hss, 'report') - before[1]).toBeLessThanOrEqual(2);
+      expect(answers).toEqual(expected);
+    }, 60_000);
+  });
+
+  test('cost one report call, in one instance, whatever each of them asks, and get what they alone would get', async () => {
+    const asked = await questions(50);
+    const expected = await alone(asked);
+    const app = await open();
+    const before = [calls(world.hss, 'list'), calls(world.hss, 'report')] as const;
+    const answers = await Promise.all(asked.map((question) => app.gate(question, worldNowMs).then(renderJson)));
+    expect([calls(world.hss, 'list') - before[0], calls(world.hss, 'report') - before[1]]).toEqual([1, 1]);
+    expect(answers).toEqual(expected);
+    expect(new Set(answers).size).toBe(50);
+    expect(new Set(answers.map((text) => JSON.parse(text).verdict))).toEqual(new Set(['pass', 'fail', 'undetermined']));
   });
 
   test('cost one report call also where they compare with a previous result for the first time', async () => {
@@ -790,6 +822,51 @@ describe('an undetermined verdict that is let through', () => {
     expect(world.slack.received.some(({ json }) => JSON.stringify(json).includes('went through'))).toBe(false);
   });
 });
+
+/** So many different ones about one cluster: other images, policies, strictness and baselines. */
+async function questions(count: number): Promise<readonly GateRequest[]> {
+  const { readFile, writeFile } = await import('node:fs/promises');
+  const config = await readFile(world.configFile, 'utf8');
+  const other = `version: 1
+name: other
+rules:
+  - {id: shells, on: processes, where: 'user == "root"', max: 0, enforce: warn}
+  - {id: checks, on: baseline_checks, max: 3}
+  - {id: risks, on: cluster, where: 'baseline_risks > 1', max: 0}
+waivers:
+  - {id: W, rule: shells, reason: x, owner: y, expires: 2027-01-31}
+`;
+  await writeFile(`${world.folder}/other.yaml`, other);
+  const second = / {2}- name: prod\n(?: {4}.*\n)+/.exec(config)?.[0] ?? '';
+  const also = second.replace('name: prod', 'name: also').replace('production.yaml', 'other.yaml');
+  await writeFile(world.configFile, config.replace('receivers:', `${also}receivers:`));
+  const report = world.hss.clusters.find(({ name }) => name === 'prod-us')?.reports.at(-1)?.report as WireReport;
+  const rows = report.local_image_vul_list;
+  const images = [...new Set(rows.map((row) => `${row.local_image_name}:${row.local_image_version}`))];
+  const imagesOf = (i: number) => [
+    ...images.filter((_, bit) => (i >> bit) % 2 === 1),
+    ...(i % 3 === 0 ? [`team-${i}/*`] : []),
+  ];
+  const app = await open({ env: { PORTCULLIS_STATE: 'memory:' } });
+  const made = await app.gate({ cluster: 'prod-us', source: 'prod', forBaseline: true }, worldNowMs);
+  const baseline = baselineOf(made, app.rules(made) ?? []);
+  return Array.from({ length: count }, (_, i) => ({
+    cluster: 'prod-us',
+    source: 'prod',
+    ...(i % 5 === 1 && { policy: 'other' }),
+    ...(i % 4 === 2 && { strict: true }),
+    ...(i % 7 === 3 && { baseline }),
+    ...(i > 0 && { images: imagesOf(i).map(parseImagePattern) }),
+  }));
+}
+
+/** What each gets that nobody else asks beside. */
+async function alone(asked: readonly GateRequest[]): Promise<readonly string[]> {
+  const app = await open({ env: { PORTCULLIS_STATE: 'memory:' } });
+  const answers: string[] = [];
+  for (const question of asked) answers.push(renderJson(await app.gate(question, worldNowMs)));
+  return answers;
+}
 
 async function dynamoEnv(dynamo: Dynamo): Promise<Readonly<Record<string, string>>> {
   const { endpoint, region, credentials } = dynamo.access;

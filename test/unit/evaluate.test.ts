@@ -198,6 +198,15 @@ describe('what cannot be told is undetermined, never a pass:', () => {
       },
       kind: 'count-mismatch',
     },
+    ...['baseline_checks', 'baseline_items'].map((on) => ({
+      why: `items in a check that says that it failed nothing, for ${on}`,
+      policy: `rules:\n  - {id: r, on: ${on}, where: 'severity == "High"', max: 0}\n`,
+      given: {
+        findings: { [on]: [{ severity: 'Low' }] },
+        lists: { baseline_checks: { reported: 1, listed: 1, items: 1, failed: 0, deniedRows: 1 } },
+      },
+      kind: 'count-mismatch' as const,
+    })),
     {
       why: 'a report that broke off',
       policy: noHigh,

@@ -148,6 +148,8 @@ describe('rows', () => {
         const report = await how(`{"port_list":[${row}]}`);
         expect(report.problem?.message, row).toBe(problem);
         if (problem === undefined) expect(report.findings[0]?.[1].port).toBe(1);
+        // Who does not read the list would not have seen it.
+        else expect(report.problem?.list).toBe('ports');
       }
     }
   });
@@ -233,7 +235,19 @@ describe('facts', () => {
     const { facts } = await read(JSON.stringify({ baseline_detection_list: rows }));
     expect(facts.lists.baseline_checks).toMatchObject({ listed: 3, items: 3, failed: 5, shortRows: 1 });
     const bare = await read('{"baseline_detection_list":[{},{"failed_rule_num":0},{"baseline_item_list":[]}]}');
-    expect(bare.facts.lists.baseline_checks).toMatchObject({ shortRows: 2 });
+    expect(bare.facts.lists.baseline_checks).toMatchObject({ shortRows: 2, deniedRows: 0 });
+  });
+
+  test('of baseline checks that list items and count none are noted, and count as failed', async () => {
+    const rows = [
+      { check_rule_num: 9, failed_rule_num: 0, baseline_item_list: [{}] },
+      { check_rule_num: 0, failed_rule_num: 1, baseline_item_list: [{}] },
+      { check_rule_num: 9, failed_rule_num: 1, baseline_item_list: [{}, {}] },
+      { check_rule_num: 0, failed_rule_num: 0, baseline_item_list: [] },
+      { check_rule_num: 0, failed_rule_num: 0 },
+    ];
+    const { facts } = await read(JSON.stringify({ baseline_detection_list: rows }));
+    expect(facts.lists.baseline_checks).toMatchObject({ deniedRows: 2, failing: 3, shortRows: 0 });
   });
 });
 
@@ -321,7 +335,7 @@ describe('a broken report', () => {
 
 describe('limits', () => {
   const limits = { ...defaultLimits, reportBytes: 1000, rowBytes: 200, depth: 6 };
-  const limited = (text: string) => readAll([bytes(text)], undefined, limits);
+  const limited = (text: string, read?: ReadonlySet<FindingKind>) => readAll([bytes(text)], read, limits);
 
   test.each([
     { what: 'a body', text: `{"scan_time":1,"port_list":[${'{},'.repeat(400)}{}]}`, says: 'the limit of 1,000 bytes' },
@@ -329,6 +343,12 @@ describe('limits', () => {
       what: 'a row that is read',
       text: `{"port_list":[{"path":"${'a'.repeat(300)}"}]}`,
       says: 'the limit of 200 bytes in port_list, row 1',
+    },
+    {
+      what: 'a row that nobody reads',
+      text: `{"process_list":[{"path":"${'a'.repeat(300)}"}]}`,
+      read: new Set<FindingKind>(['ports']),
+      says: 'the limit of 200 bytes in process_list, row 1',
     },
     {
       what: 'a value beside the lists',
@@ -341,8 +361,8 @@ describe('limits', () => {
       text: `{"port_list":[{"x":${'['.repeat(9)}${']'.repeat(9)}}]}`,
       says: 'nested too deep',
     },
-  ])('$what beyond its limit is unreadable', async ({ text, says }) => {
-    const { problem } = await limited(text);
+  ])('$what beyond its limit is unreadable', async ({ text, read, says }) => {
+    const { problem } = await limited(text, read);
     expect(problem?.kind).toBe('report-unreadable');
     expect(problem?.message).toContain(says);
   });

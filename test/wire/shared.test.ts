@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { largestPart, mostParts } from '../../lib/app/parts.ts';
 import { Shared } from '../../lib/app/shared.ts';
 import type { StateStore } from '../../lib/app/state.ts';
@@ -104,6 +104,33 @@ describe.each(storages)('over $name', ({ open }) => {
     expect(done()).toBe(2);
     expect((await ask('')) === value).toBe(true);
     expect(done()).toBe(2);
+  });
+});
+
+describe('clocks that differ', () => {
+  const at = (store: StateStore, nowMs: number) =>
+    new Shared({
+      store,
+      clock: { nowMs: () => nowMs, sleep: () => new Promise((resolve) => setTimeout(resolve, 2)) },
+      log: () => {},
+      failureFreshMs: 0,
+    });
+  const work = (value: string) => async () => ({ value, freshMs: 0 });
+
+  test.each([60_000, -60_000])('by %i ms: what was finished while one waited is as good as one’s own', async (ms) => {
+    const store = closing(await (storages[0] as (typeof storages)[0]).open());
+    const held = Promise.withResolvers<void>();
+    const first = at(store, 1_000_000).once('a', async () => {
+      await held.promise;
+      return work('first')();
+    });
+    await vi.waitFor(async () => expect(await keysOf(store, 'shared', 'a', 1_000_000)).toHaveLength(1));
+    const second = at(store, 1_000_000 + ms).once('a', work('second'));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    held.resolve();
+    expect([(await first).value, (await second).value]).toEqual(['first', 'first']);
+    // It was finished before.
+    expect((await at(store, 1_000_000 + ms).once('a', work('third'))).value).toBe('third');
   });
 });
 

@@ -3,6 +3,7 @@ import {
   type Announce,
   type Cause,
   causes,
+  givenUpLog,
   isOfDigest,
   messageId,
   type Owed,
@@ -467,6 +468,7 @@ export class Outbox {
   async #notTakenNow(receiver: string, { notice, claims, error }: Refusal): Promise<void> {
     const { store, reposts, options, log } = this.#edges;
     const isTried = !(error instanceof NotTriedError);
+    const mayBeTaken = error instanceof DeliveryError && error.mayBeTaken;
     const result = this.#result(receiver);
     result.refused++;
     if (isTried) result.reason = error.message;
@@ -483,7 +485,10 @@ export class Outbox {
       const { attempts, reason } = refused[0] as Refused;
       await keepDeadLetter(store, { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs }, this.#nowMs);
       log('error', 'given up: to the dead letters', { receiver, id: notice.id, attempts, reason });
-      for (const claimed of claims) await this.#write(claimed, claimed.owed.log);
+      for (const claimed of claims) {
+        const { tried } = mayBeTaken ? claimed.owed : (claimed.before ?? {});
+        await this.#write(claimed, givenUpLog(claimed.owed, claimed.before ?? {}, tried));
+      }
       return;
     }
     for (const [i, claimed] of claims.entries()) {
@@ -491,7 +496,7 @@ export class Outbox {
       this.#owe(claimed, claimed.before?.owed === undefined);
       this.owedSinceMs = Math.min(owed.sinceMs, this.owedSinceMs ?? owed.sinceMs);
       // What it refused for certain it does not know.
-      const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(claimed.owed) : {};
+      const mayKnow = mayBeTaken ? mayKnowOf(claimed.owed) : {};
       const { claim: _, ...known } = claimed.before ?? {};
       await this.#write(claimed, { ...known, ...mayKnow, owed });
     }

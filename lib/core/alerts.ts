@@ -238,7 +238,11 @@ function fire(
   if (seen.scannedAtMs < before.scannedAtMs) return before;
   if (before.state === 'firing') {
     const same = sameMatter(before, seen) && before.held === undefined;
-    if (same && before.scannedAtMs === seen.scannedAtMs) return before;
+    // Reasons may say the same in other words, as with another age.
+    if (same && before.scannedAtMs === seen.scannedAtMs)
+      return JSON.stringify(before.reasons) === JSON.stringify(seen.reasons)
+        ? before
+        : { ...before, ...(seen.reasons && { reasons: seen.reasons }) };
     const { episode, sinceMs, back, expired: of, backMs } = before;
     return {
       ...seen,

@@ -362,6 +362,11 @@ describe('that a cluster cannot be judged, when that was given up', () => {
     pager.usual = 'accept';
     return { world, pager, days, replay };
   }
+  const reasons = (pager: ScriptedReceiver) => {
+    const notice = pager.accepted.at(-1);
+    return notice?.about === 'alerts' ? notice.news.flatMap((one) => one.reasons.map(({ message }) => message)) : [];
+  };
+
   test('is told by the reasons of now', async () => {
     const { world, pager } = await stale();
     const atMs = startMs + 7 * dayMs;
@@ -374,6 +379,15 @@ describe('that a cluster cannot be judged, when that was given up', () => {
       atMs: atMs + hourMs,
       news: [{ reasons: [{ kind: 'coverage-dropped' }] }],
     });
+  });
+
+  test('is told by the age of now', async () => {
+    const { world, pager } = await stale();
+    pager.usual = 'unknown';
+    await world.run(startMs + 8 * dayMs);
+    pager.usual = 'accept';
+    await replayDeadLetters(world.store, world.receivers, [], startMs + 8 * dayMs);
+    expect(reasons(pager)).toEqual([expect.stringContaining('the report is 8d old')]);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { LogRecord } from '../../lib/app/cluster-state.ts';
 import { loadDeadLetters } from '../../lib/app/dead-letter-store.ts';
 import type { Notifier } from '../../lib/app/ports.ts';
-import { replayDeadLetters } from '../../lib/app/replay.ts';
+import { discardDeadLetters, replayDeadLetters } from '../../lib/app/replay.ts';
 import { addSilence } from '../../lib/app/silences.ts';
 import type { StateStore } from '../../lib/app/state.ts';
 import {
@@ -389,6 +389,34 @@ describe('that a cluster cannot be judged, when that was given up', () => {
     await replayDeadLetters(world.store, world.receivers, [], startMs + 8 * dayMs);
     expect(reasons(pager)).toEqual([expect.stringContaining('the report is 8d old')]);
   });
+});
+
+test('each message more that is given up is told, those of a run at once, and fewer are not', async () => {
+  const world = scripted({ receivers: { pager: 'summary', chat: 'summary' } });
+  const pager = world.receivers.get('pager') as ScriptedReceiver;
+  const told: [number, string, number | undefined][] = [];
+  const run = async (day: number, shows: Readonly<Record<string, number>>) => {
+    const scannedAtMs = startMs + day * dayMs;
+    for (const [name, fromDay] of Object.entries(shows))
+      world.clusters.set(name, { findings: { vulnerabilities: vuls(...(day >= fromDay ? [1] : [])) }, scannedAtMs });
+    await world.run(scannedAtMs);
+    for (const line of world.heard())
+      if (line.startsWith('chat: messages given up of pager'))
+        told.push([day, line.split(' ')[6] ?? '', (await loadDeadLetters(world.store, scannedAtMs)).length]);
+  };
+  const shows = { a: 1, b: 2, c: 3, d: 3 };
+  await run(0, shows);
+  pager.usual = 'unknown';
+  for (let day = 1; day < 7; day++) await run(day, shows);
+  expect(told).toEqual([
+    [4, 'new', 1],
+    [5, 'worse', 2],
+    [6, 'worse', 4],
+  ]);
+  const [first] = await loadDeadLetters(world.store, startMs);
+  await discardDeadLetters(world.store, [first?.notice.id ?? ''], startMs);
+  await run(7, shows);
+  expect(told).toHaveLength(3);
 });
 
 describe('letters from before it was written down what was given up', () => {

@@ -1,6 +1,7 @@
 import type { Reason } from '../core/evaluation.ts';
 import { loadDeadLetters } from './dead-letter-store.ts';
 import type { Outbox } from './outbox.ts';
+import { givenUpName } from './own-names.ts';
 import { type OwnNewsEdges, tellEach } from './own-news.ts';
 
 /** Of one receiver so many letters, the last ones, are told apart: others came before. */
@@ -15,9 +16,7 @@ export async function tellDeadLetters(edges: OwnNewsEdges, outbox: Outbox, nowMs
   for (const [receiver, ids] of letters) {
     const messages = ids.length === 1 ? 'a message' : `${ids.length} messages`;
     const message = `receiver ${receiver} did not take ${messages} for so long that ${ids.length === 1 ? 'it was' : 'they were'} given up: look at portcullis deliveries list, then replay or discard`;
-    reasons.set(`messages given up of ${receiver}`, [
-      { kind: 'message-given-up', message, of: ids.slice(0, mostApart) },
-    ]);
+    reasons.set(givenUpName(receiver), [{ kind: 'message-given-up', message, of: ids.slice(0, mostApart) }]);
   }
   await tellEach(edges, outbox, 'given-up', reasons, nowMs);
 }

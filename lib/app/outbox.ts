@@ -20,6 +20,7 @@ import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
 import { NotTriedError } from './left-alone.ts';
+import { givenUpName } from './own-names.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import { refusedNow } from './refusals.ts';
 import type { StateStore } from './state.ts';
@@ -483,7 +484,9 @@ export class Outbox {
     const stays = !isTried || reposts.has(receiver) || this.#nowMs - sinceMs < options.owedForMs;
     if (!stays) {
       const { attempts, reason } = refused[0] as Refused;
-      await keepDeadLetter(store, { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs }, this.#nowMs);
+      const letter = { receiver, sinceMs, attempts, reason, atMs: this.#nowMs };
+      const kept = worthKeeping(receiver, notice);
+      if (kept !== undefined) await keepDeadLetter(store, { ...letter, notice: kept }, this.#nowMs);
       log('error', 'given up: to the dead letters', { receiver, id: notice.id, attempts, reason });
       for (const claimed of claims) {
         const { tried } = mayBeTaken ? claimed.owed : (claimed.before ?? {});
@@ -555,6 +558,14 @@ function partOf(notice: Notice, claims: readonly Claimed[]): Notice {
   const ids = new Set(claims.map(({ followed }) => followed.row.clusterId));
   const clusters = notice.clusters.filter(({ cluster }) => ids.has(cluster.id));
   return { ...notice, id: messageId([notice.id, ...claims.map(({ owed }) => owed.id)]), clusters };
+}
+
+/** That messages of its own were given up it hears with the next that are: of that no letter is kept. */
+function worthKeeping(receiver: string, notice: Notice): Notice | undefined {
+  const isKept = ({ cluster }: ClusterNews) => notice.source !== ourselves || cluster.name !== givenUpName(receiver);
+  if (notice.about === 'alerts') return isKept(notice) ? notice : undefined;
+  const clusters = notice.clusters.filter(isKept);
+  return clusters.length === 0 ? undefined : { ...notice, clusters };
 }
 
 function isForDigest({ items, uncalled, look }: Owed): boolean {

@@ -221,6 +221,16 @@ describe('what a receiver was not told is told by a replay', () => {
     expect(await days(0, 0, 0)).toEqual([]);
   });
 
+  test('of two letters of one alert by the first, as it is now', async () => {
+    const { pager, days, letters, replay } = paged();
+    await days(0);
+    pager.usual = 'unknown';
+    await days(...Array<number>(4).fill(1), ...Array<number>(4).fill(2));
+    expect((await letters()).filter(({ notice }) => notice.source === 'prod')).toHaveLength(2);
+    pager.usual = 'accept';
+    expect(await replay()).toEqual([{ ...sent, outdated: 1 }, ['pager: prod new r 2']]);
+  });
+
   test('though what came after it is routed elsewhere', async () => {
     const { world, pager, days, replay } = paged({
       receivers: { pager: 'summary', chat: 'summary' },
@@ -351,6 +361,18 @@ describe('a replay while a run tells of the same', () => {
     const heard = world.heard().filter((line) => line.includes(' r '));
     expect(heard).toEqual(['pager: prod new r 1', 'pager: prod worse r 2']);
   });
+});
+
+test('of a receiver that is gone for a year few letters are left, none about them, and nothing is lost', async () => {
+  const { pager, days, letters } = paged({ policy: 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n' });
+  await days(0);
+  pager.usual = 'unknown';
+  await days(...Array<number>(365).fill(1));
+  expect(await letters()).toMatchObject([{ notice: { source: 'prod' } }]);
+  pager.usual = 'accept';
+  await days(...Array<number>(24).fill(1));
+  const told = new Set(pager.accepted.slice(1).map(({ source }) => source));
+  expect([...told].sort()).toEqual(['portcullis', 'prod']);
 });
 
 describe('that a cluster cannot be judged, when that was given up', () => {

@@ -60,6 +60,12 @@ export async function deliveriesCommand(args: readonly string[], terminal: Termi
     let owed = 0;
     for (const { clusterName, logs } of await overview(store, ...names, nowMs)) {
       for (const [receiver, log] of logs) {
+        if (log.claim !== undefined) {
+          owed++;
+          const leftMs = log.claim.untilMs - nowMs;
+          const state = leftMs > 0 ? 'it is being sent' : 'a run that sent it died, and the next one sends it again';
+          say(`owed  ${receiver}  about ${clusterName}, whether it was taken is not known yet: ${state}`);
+        }
         if (log.owed === undefined) continue;
         owed++;
         say(

@@ -62,6 +62,6 @@ function reasonsOf(cluster: string, bypasses: readonly Bypass[]): readonly Reaso
     .map(({ atMs, reasons }) => {
       const why = reasons.map(({ message }) => message).join('; ');
       const message = `a deploy to ${cluster} went through on an undetermined verdict (on-undetermined: pass) at ${isoTime(atMs)}: ${why}`;
-      return { kind: 'gate-bypassed', message };
+      return { kind: 'gate-bypassed', message, of: [message] };
     });
 }

@@ -1,6 +1,6 @@
 import type { Alert } from '../core/alerts.ts';
 import type { Coverage } from '../core/coverage.ts';
-import type { DeliveryLog, Told } from '../core/deliveries.ts';
+import type { DeliveryLog } from '../core/deliveries.ts';
 import { type Packed, packed, unpacked } from './packed.ts';
 import type { StateStore, StoredRecord } from './state.ts';
 
@@ -104,25 +104,25 @@ export const untoldForMs = 400 * 86_400_000;
 
 /** Whether a receiver believes that an alert fires, or may. */
 export function isBelievedToFire({ logs }: Pick<ClusterState, 'logs'>, fingerprint: string): boolean {
-  return [...logs.values()].some(
-    ({ value: { told, tried } }) => fires(told?.[fingerprint]) || tried?.[fingerprint]?.firing !== undefined,
-  );
+  return [...logs.values()].some(({ value }) => mayFire(value, fingerprint));
 }
 
 /** Whether somebody has yet to hear of what is over: is owed something, or believes that an alert fires. */
 export async function isUnheard(store: StateStore, group: string, nowMs: number): Promise<boolean> {
   const { logs } = await loadCluster(store, group, nowMs);
   return [...logs.values()].some(
-    ({ value: { told = {}, tried = {}, owed, claim } }) =>
-      owed !== undefined ||
-      claim !== undefined ||
-      Object.values(told).some(fires) ||
-      Object.values(tried).some(({ firing }) => firing !== undefined),
+    ({ value }) =>
+      value.owed !== undefined ||
+      value.claim !== undefined ||
+      [...Object.keys(value.told ?? {}), ...Object.keys(value.tried ?? {})].some((one) => mayFire(value, one)),
   );
 }
 
-function fires(told: Told | undefined): boolean {
-  return told?.state === 'firing' && told.unsaid === undefined;
+/** By what it has heard, or may have; of an end that was given up nobody waits to hear. */
+function mayFire({ told, tried, givenUp }: LogRecord, fingerprint: string): boolean {
+  const { state, unsaid } = told?.[fingerprint] ?? {};
+  const isOver = givenUp?.[fingerprint]?.state === 'over';
+  return !isOver && ((state === 'firing' && unsaid === undefined) || tried?.[fingerprint]?.firing !== undefined);
 }
 
 /** Write a receiver's log over the version that was read. @returns as `put` */

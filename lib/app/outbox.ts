@@ -3,6 +3,7 @@ import {
   type Announce,
   type Cause,
   causes,
+  givenUpLog,
   isOfDigest,
   messageId,
   type Owed,
@@ -19,6 +20,7 @@ import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
 import { NotTriedError } from './left-alone.ts';
+import { givenUpName } from './own-names.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import { refusedNow } from './refusals.ts';
 import { type StateStore, StoreError } from './state.ts';
@@ -508,6 +510,7 @@ export class Outbox {
   async #notTakenNow(receiver: string, { notice, claims, error }: Refusal): Promise<void> {
     const { store, reposts, options, log } = this.#edges;
     const isTried = !(error instanceof NotTriedError);
+    const mayBeTaken = error instanceof DeliveryError && error.mayBeTaken;
     const result = this.#result(receiver);
     result.refused++;
     if (isTried) result.reason = error.message;
@@ -522,9 +525,14 @@ export class Outbox {
     const stays = !isTried || reposts.has(receiver) || this.#nowMs - sinceMs < options.owedForMs;
     if (!stays) {
       const { attempts, reason } = refused[0] as Refused;
-      await keepDeadLetter(store, { receiver, notice, sinceMs, attempts, reason, atMs: this.#nowMs }, this.#nowMs);
+      const letter = { receiver, sinceMs, attempts, reason, atMs: this.#nowMs };
+      const kept = worthKeeping(receiver, notice);
+      if (kept !== undefined) await keepDeadLetter(store, { ...letter, notice: kept }, this.#nowMs);
       log('error', 'given up: to the dead letters', { receiver, id: notice.id, attempts, reason });
-      for (const claimed of claims) await this.#write(claimed, claimed.owed.log);
+      for (const claimed of claims) {
+        const { tried } = mayBeTaken ? claimed.owed : (claimed.before ?? {});
+        await this.#write(claimed, givenUpLog(claimed.owed, claimed.before ?? {}, tried));
+      }
       return;
     }
     for (const [i, claimed] of claims.entries()) {
@@ -532,7 +540,7 @@ export class Outbox {
       this.#owe(claimed, owed.isUnasked === true);
       this.owedSinceMs = Math.min(owed.sinceMs, this.owedSinceMs ?? owed.sinceMs);
       // What it refused for certain it does not know.
-      const mayKnow = error instanceof DeliveryError && error.mayBeTaken ? mayKnowOf(claimed.owed) : {};
+      const mayKnow = mayBeTaken ? mayKnowOf(claimed.owed) : {};
       const { claim: _, ...known } = claimed.before ?? {};
       const value = { ...known, ...mayKnow, owed };
       const version = await this.#write(claimed, value);
@@ -604,6 +612,14 @@ function mutedIn(log: LogRecord, muted: Owed['muted']): LogRecord {
     return told === undefined ? [] : [[fingerprint, { ...told, isMuted: true as const }] as const];
   });
   return { ...log, told: { ...log.told, ...Object.fromEntries(marked) } };
+}
+
+/** That messages of its own were given up it hears with the next that are: of that no letter is kept. */
+function worthKeeping(receiver: string, notice: Notice): Notice | undefined {
+  const isKept = ({ cluster }: ClusterNews) => notice.source !== ourselves || cluster.name !== givenUpName(receiver);
+  if (notice.about === 'alerts') return isKept(notice) ? notice : undefined;
+  const clusters = notice.clusters.filter(isKept);
+  return clusters.length === 0 ? undefined : { ...notice, clusters };
 }
 
 function isForDigest({ items, uncalled, look }: Owed): boolean {

@@ -3,6 +3,7 @@ import { DeliveryError } from '../core/errors.ts';
 import type { Reason } from '../core/evaluation.ts';
 import { isoTime } from '../core/render/words.ts';
 import type { Delivered, Outbox } from './outbox.ts';
+import { receiverName } from './own-names.ts';
 import { type OwnNewsEdges, tellOfOurselves } from './own-news.ts';
 import type { Notifier } from './ports.ts';
 import type { StateStore, StoredRecord } from './state.ts';
@@ -28,16 +29,6 @@ interface Health {
 export interface HealthEdges extends OwnNewsEdges {
   readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly options: OwnNewsEdges['options'] & { readonly failingAfterRuns: number };
-}
-
-/** How a receiver that takes nothing is named in news about ourselves. */
-export function receiverName(receiver: string): string {
-  return `receiver ${receiver}`;
-}
-
-/** Whether a receiver is told news about ourselves of that name: past all routes, but not that it takes nothing itself. */
-export function hearsOfOurselves(receiver: string, name: string): boolean {
-  return name !== receiverName(receiver);
 }
 
 const group = 'receivers';

@@ -16,16 +16,10 @@ import { listingKey, newestListing } from './listings.ts';
 import { byLook, type Looks, loadLooks, saveLooks, whole } from './looks.ts';
 import { LeftError, leaving, undeterminedBy } from './out-of-time.ts';
 import { Outbox, type OutboxEdges, type OwedTarget, ourselves } from './outbox.ts';
+import { hearsOfOurselves, receiverName } from './own-names.ts';
 import { tellEach } from './own-news.ts';
 import type { Clock, Log, ReportReader } from './ports.ts';
-import {
-  hearsOfOurselves,
-  loadHealth,
-  receiverName,
-  tellRecovered,
-  watchReceivers,
-  withoutGone,
-} from './receiver-health.ts';
+import { loadHealth, tellRecovered, watchReceivers, withoutGone } from './receiver-health.ts';
 import type { Shared } from './shared.ts';
 import { watchSilences } from './silence-watch.ts';
 import { loadSilences, silencer } from './silences.ts';

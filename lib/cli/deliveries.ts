@@ -15,8 +15,8 @@ portcullis deliveries replay [ID ...]  send dead letters once more, with the ids
 portcullis deliveries discard ID ...   throw dead letters away
 
 A message that a receiver does not take is sent again by every scan, for owed_for (3 days unless the config says otherwise);
-then it is a dead letter, and the receivers are told so until it is sent or discarded. What of it is not so any more is not
-sent: of an alert that is over since, the receiver was told.
+then it is a dead letter, and the receivers are told so until it is sent or discarded. Alerts are told as they are now: what the
+receiver has heard of since is not sent, nor what is over by now and it never heard of.
 
   --config FILE    default: portcullis.yaml
 
@@ -38,7 +38,7 @@ export async function deliveriesCommand(args: readonly string[], terminal: Termi
     await withStore(values.config, terminal, async (store, app) => {
       const { delivered, outdated, failures } = await replayDeadLetters(store, await app.notifiers(), ids, nowMs);
       say(`${delivered} delivered, ${failures.length} not`);
-      if (outdated > 0) say(`${outdated} not sent, since nothing of it is so any more`);
+      if (outdated > 0) say(`${outdated} not sent, since nothing of it is so any more, or all was heard since`);
       for (const failure of failures) say(`not done: ${failure}`);
       code = failures.length > 0 ? 2 : 0;
     });
@@ -60,6 +60,12 @@ export async function deliveriesCommand(args: readonly string[], terminal: Termi
     let owed = 0;
     for (const { clusterName, logs } of await overview(store, ...names, nowMs)) {
       for (const [receiver, log] of logs) {
+        if (log.claim !== undefined) {
+          owed++;
+          const leftMs = log.claim.untilMs - nowMs;
+          const state = leftMs > 0 ? 'it is being sent' : 'a run that sent it died, and the next one sends it again';
+          say(`owed  ${receiver}  about ${clusterName}, whether it was taken is not known yet: ${state}`);
+        }
         if (log.owed === undefined) continue;
         owed++;
         say(

@@ -1,6 +1,6 @@
 import { ourselves } from '../app/outbox.ts';
 import { overview } from '../app/overview.ts';
-import { hearsOfOurselves } from '../app/receiver-health.ts';
+import { hearsOfOurselves } from '../app/own-names.ts';
 import { loadSilences, silencer } from '../app/silences.ts';
 import { loadConfig } from '../compose.ts';
 import { causes } from '../core/deliveries.ts';

@@ -238,7 +238,11 @@ function fire(
   if (seen.scannedAtMs < before.scannedAtMs) return before;
   if (before.state === 'firing') {
     const same = sameMatter(before, seen) && before.held === undefined;
-    if (same && before.scannedAtMs === seen.scannedAtMs) return before;
+    // Reasons may say the same in other words, as with another age.
+    if (same && before.scannedAtMs === seen.scannedAtMs)
+      return JSON.stringify(before.reasons) === JSON.stringify(seen.reasons)
+        ? before
+        : { ...before, ...(seen.reasons && { reasons: seen.reasons }) };
     const { episode, sinceMs, back, expired: of, backMs } = before;
     return {
       ...seen,
@@ -384,11 +388,6 @@ function isWaived(alert: Alert, { per, count, max, waived, waivedGroups = [] }: 
 }
 
 /** The alert that a cluster cannot be judged, which lasts as long as there is any reason. */
-/** Deploys that were let through are told one by one; other reasons may say the same in other words. */
-function identityOf({ kind, message }: Reason): string {
-  return kind === 'gate-bypassed' ? message : kind;
-}
-
 function followReasons(
   before: Alert | undefined,
   reasons: readonly Reason[],
@@ -407,6 +406,8 @@ function followReasons(
     const end = options.isDropped === true ? 'policy-changed' : 'resolved';
     return { ...before, state: 'over', end, overMs: nowMs, scannedAtMs };
   }
+  // The same may be said in other words.
+  const identities = new Set(reasons.flatMap(({ kind, of = [kind] }) => of));
   const undecided = evaluation.rules.filter((rule) => rule.status === 'undetermined');
   const seen: Observed = {
     fingerprint,
@@ -417,12 +418,12 @@ function followReasons(
     count: reasons.length,
     max: 0,
     waived: 0,
-    identities: [...new Set(reasons.map((reason) => textNumber(identityOf(reason))))].sort((a, b) => a - b),
-    distinct: new Set(reasons.map(identityOf)).size,
+    identities: [...identities].map((one) => textNumber(one)).sort((a, b) => a - b),
+    distinct: identities.size,
     worst: [],
     scannedAtMs,
     policyDigest: evaluation.policy.digest,
-    reasons,
+    reasons: reasons.map(({ of: _, ...reason }) => reason),
   };
   return fire(before, seen, undefined, nowMs, options);
 }

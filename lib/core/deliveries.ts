@@ -25,9 +25,14 @@ export interface Told {
   readonly unsaid?: Cause;
 }
 
+/** What was to be told of an alert, and why, when that was given up. The receiver has not heard it. */
+export type GivenUp = Told & { readonly cause: Cause };
+
 /** What a receiver was told of a cluster: by the alert's fingerprint. Written only after it accepted the message. */
 export interface DeliveryLog {
   readonly told: Readonly<Record<string, Told>>;
+  /** What it has not heard, and is not owed until there is more to tell, by the alert's fingerprint. */
+  readonly givenUp?: Readonly<Record<string, GivenUp>>;
   readonly tried?: Readonly<Record<string, Tried>>;
   /** The first look, while it is not known whether it took the message that there was nothing to tell then. */
   readonly look?: string;
@@ -119,6 +124,8 @@ export interface OweOptions {
   readonly silencedUntilMs: (alert: Alert) => number | undefined;
   /** Takes what fires, is muted, and will be told when it is not any more. */
   readonly onMuted?: (alert: Alert) => void;
+  /** Of these alerts alone, by fingerprint, what was given up is owed once more, and so is what it has become since. */
+  readonly again?: ReadonlySet<string>;
 }
 
 /**
@@ -135,11 +142,13 @@ export function owe(
   nowMs: number,
 ): Owed | undefined {
   const isFirst = log.told === undefined;
-  const keep = identitiesToldOf(alerts.filter(({ state }) => state === 'firing').length);
+  const lostBefore = Object.keys(log.givenUp ?? {}).length;
+  const keep = identitiesToldOf(alerts.filter(({ state }) => state === 'firing').length + lostBefore);
   // Of a report that does not suffice nothing is said to be better.
   const isDoubtful = alerts.some(({ rule, state }) => rule === '' && state === 'firing');
   const items: OwedItem[] = [];
   const told: Record<string, Told> = {};
+  const givenUp: Record<string, GivenUp> = {};
   const tried: Record<string, Tried> = {};
   const uncalled: string[] = [];
   const better: OwedItem[] = [];
@@ -148,10 +157,13 @@ export function owe(
   for (const alert of alerts) {
     const { fingerprint } = alert;
     const known = bounded(atMost(log.told?.[fingerprint], nowMs), keep);
+    const lost = bounded(atMost(log.givenUp?.[fingerprint], nowMs), keep);
     const maybe = log.tried?.[fingerprint];
     if (known !== undefined) told[fingerprint] = known;
+    if (lost !== undefined) givenUp[fingerprint] = lost;
     if (maybe !== undefined) tried[fingerprint] = maybe;
-    if (known !== log.told?.[fingerprint]) isNoted = true;
+    if (known !== log.told?.[fingerprint] || lost !== log.givenUp?.[fingerprint]) isNoted = true;
+    if (options.again?.has(fingerprint) === false) continue;
     const silencedUntilMs = options.silencedUntilMs(alert) ?? 0;
     const isMuted = silencedUntilMs > nowMs;
     const saidAtMs = isMuted ? silencedUntilMs : nowMs;
@@ -170,8 +182,21 @@ export function owe(
         muted.push(fingerprint);
         isNoted = true;
       }
+      if (alert.state === 'firing' && lost?.state === 'firing' && lost.isMuted !== true) {
+        givenUp[fingerprint] = { ...lost, isMuted: true };
+        isNoted = true;
+      }
       continue;
     }
+    if (lost !== undefined && cause === undefined) {
+      // By what it has heard there is nothing to tell any more.
+      delete givenUp[fingerprint];
+      isNoted = true;
+    } else if (lost !== undefined && options.again === undefined && causeBy(lost) === undefined) {
+      cause = undefined;
+    }
+    if (cause === 'reminder' && options.again !== undefined && lost?.cause !== 'reminder') cause = undefined;
+    if (cause === 'new' && lost?.cause === 'standing' && before === undefined) cause = 'standing';
     if (cause === undefined) {
       if (!isDoubtful && isBetter(alert, before) && options.wants(alert, 'better'))
         better.push({ alert, cause: 'better', told: before });
@@ -190,6 +215,7 @@ export function owe(
       const unsaid = before === undefined || isBack ? cause : isKnownOver ? undefined : before.unsaid;
       const elsewhere = toldElsewhere(now, before, cause);
       told[fingerprint] = unsaid === undefined ? elsewhere : { ...elsewhere, unsaid };
+      delete givenUp[fingerprint];
       continue;
     }
     // That it cannot be judged is nothing that anybody accepts.
@@ -200,6 +226,7 @@ export function owe(
       items.push({ alert, cause, told: before, ...(wasSilenced && { silencedUntilMs }) });
     }
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
+    delete givenUp[fingerprint];
     if (!quiet) tried[fingerprint] = { ...maybe, [now.state]: triedNow(now, maybe) };
   }
   if (!items.every(isOfDigest)) {
@@ -208,6 +235,7 @@ export function owe(
       const now = toldNow(alert, item.told, 'better', keep, nowMs);
       items.push(item);
       told[alert.fingerprint] = now;
+      delete givenUp[alert.fingerprint];
       tried[alert.fingerprint] = { ...tried[alert.fingerprint], [now.state]: triedNow(now, tried[alert.fingerprint]) };
     }
   }
@@ -223,7 +251,7 @@ export function owe(
     ...items.map(({ alert, cause, told: before, silencedUntilMs }) => newsOf(alert, cause, before, silencedUntilMs)),
     ...uncalled.sort(),
   ]);
-  const isKept = remembered(alerts, told);
+  const isKept = remembered(alerts, { ...told, ...givenUp });
   const keptTried = pick(tried, isKept);
   const sent = new Set(items.map(({ alert }) => alert.fingerprint));
   const stillTried = pick(keptTried, (fingerprint) => !sent.has(fingerprint));
@@ -233,10 +261,36 @@ export function owe(
     items,
     uncalled: uncalled.length,
     ...(look !== undefined && { look }),
-    log: { told: pick(told, isKept), ...(!isSettled && { tried: stillTried }) },
+    log: { told: pick(told, isKept), ...someGivenUp(pick(givenUp, isKept)), ...(!isSettled && { tried: stillTried }) },
     muted,
     tried: keptTried,
   };
+}
+
+/**
+ * The log once what is owed was given up: what the receiver has heard is what it had heard before.
+ * @param before the log that it was worked out by
+ * @param tried what it may know
+ */
+export function givenUpLog(owed: Owed, before: Partial<DeliveryLog>, tried: DeliveryLog['tried'] = {}): DeliveryLog {
+  const told: Record<string, Told> = { ...owed.log.told };
+  const givenUp: Record<string, GivenUp> = { ...owed.log.givenUp };
+  for (const { alert, cause } of owed.items) {
+    const { fingerprint } = alert;
+    const now = owed.log.told[fingerprint];
+    const heard = before.told?.[fingerprint];
+    if (heard === undefined) delete told[fingerprint];
+    else told[fingerprint] = heard;
+    // Given up again and again, it is tried less and less often.
+    const repeats = Math.max(now?.repeats ?? 0, (before.givenUp?.[fingerprint]?.repeats ?? -1) + 1);
+    if (now !== undefined) givenUp[fingerprint] = { ...now, repeats, cause };
+  }
+  const isSettled = Object.keys(tried).length === 0;
+  return { told, ...someGivenUp(givenUp), ...(!isSettled && { tried }) };
+}
+
+function someGivenUp(givenUp: Readonly<Record<string, GivenUp>>): Pick<DeliveryLog, 'givenUp'> {
+  return Object.keys(givenUp).length === 0 ? {} : { givenUp };
 }
 
 /**
@@ -258,7 +312,7 @@ function pick<T>(record: Readonly<Record<string, T>>, isKept: (key: string) => b
 }
 
 /** What was told by a clock that ran ahead, was told now: else nothing would be repeated until then. */
-function atMost(told: Told | undefined, nowMs: number): Told | undefined {
+function atMost<T extends Told>(told: T | undefined, nowMs: number): T | undefined {
   return told !== undefined && told.atMs > nowMs + clockSkewMs ? { ...told, atMs: nowMs } : told;
 }
 
@@ -384,7 +438,7 @@ function identitiesToldOf(firing: number): number {
 }
 
 /** What was told while fewer alerts fired has to have room beside all of them. */
-function bounded(told: Told | undefined, keep: number): Told | undefined {
+function bounded<T extends Told>(told: T | undefined, keep: number): T | undefined {
   return told === undefined || told.identities.length <= keep
     ? told
     : { ...told, identities: told.identities.slice(0, keep) };

@@ -47,6 +47,8 @@ export interface Reason {
   readonly rules?: readonly string[];
   /** When it may be worth while to ask again, from the evaluation on. */
   readonly retryAfterMs?: number;
+  /** What it stands for, one by one, where that is more than its kind: one more is news, and fewer are none. */
+  readonly of?: readonly string[];
 }
 
 /** Something that is odd but decides nothing: a mismatch no rule depends on, a check the policy relaxed. */

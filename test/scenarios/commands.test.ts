@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { clusterGroup, type LogRecord, loadCluster, putLog, type Versioned } from '../../lib/app/cluster-state.ts';
+import { knownClusters } from '../../lib/app/known-clusters.ts';
 import { type SimulatedCluster, worldClusters, worldNowMs } from '../../lib/simulator/clusters.ts';
+import { openSqliteStore } from '../../lib/stores/sqlite.ts';
 import { command } from '../support/command.ts';
 import { startWorld, type World } from '../support/world.ts';
 
@@ -180,6 +183,23 @@ describe('deliveries', () => {
     expect((await replay(id)).stdout).toBe('1 delivered, 0 not\n');
     expect(world.hook.received.at(-1)?.headers['webhook-id']).toBe(id);
     expect((await world.run(['deliveries', 'list', ...at(80)])).stdout).not.toContain(id);
+  });
+
+  test.each([
+    { untilMs: Number.MAX_SAFE_INTEGER, says: 'it is being sent' },
+    { untilMs: 1, says: 'a run that sent it died, and the next one sends it again' },
+  ])('lists what is sent just now, or was when a run died: $says', async ({ untilMs, says }) => {
+    await world.run(['scan']);
+    const store = await openSqliteStore(join(world.folder, 'state.db'));
+    const [cluster] = await knownClusters(store, 'prod', worldNowMs);
+    const group = clusterGroup('prod', cluster?.clusterId ?? '');
+    const { value, version } = (await loadCluster(store, group, worldNowMs)).logs.get('soc') as Versioned<LogRecord>;
+    const claim = { id: 'pc_x', message: 'pc_x', untilMs };
+    await putLog(store, group, 'soc', { ...value, claim }, version, worldNowMs);
+    await store.close();
+    expect((await world.run(['deliveries', 'list'])).stdout).toBe(
+      `owed  soc  about ${cluster?.clusterName}, whether it was taken is not known yet: ${says}\n`,
+    );
   });
 
   test('that are not taken again stay', async () => {

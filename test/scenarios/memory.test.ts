@@ -428,7 +428,7 @@ describe('a message that was not taken', () => {
     expect(world.heard()).toEqual(['chat: messages given up of chat new message-given-up']);
     world.clusters.set('prod', { findings: { vulnerabilities: vuls(1, 2) }, scannedAtMs: startMs + 6 * dayMs });
     await world.run(startMs + 6 * dayMs + hourMs);
-    expect(world.heard()).toEqual(['chat: prod worse r 2']);
+    expect(world.heard()).toEqual(['chat: prod new r 2']);
   });
 
   test('in several runs is announced through the other receivers, and its end too', async () => {

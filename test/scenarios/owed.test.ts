@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { loadDeadLetters } from '../../lib/app/dead-letter-store.ts';
 import { loadLooks, whole } from '../../lib/app/looks.ts';
@@ -13,6 +12,7 @@ import { policyOf } from '../support/evaluate.ts';
 import {
   dayMs,
   hourMs,
+  look,
   type Operate,
   type Scripted,
   type ScriptedReceiver,
@@ -23,14 +23,6 @@ import {
 
 const minuteMs = 60_000;
 const range = (length: number) => Array.from({ length }, (_, i) => i);
-
-/** The report of a cluster at an hour shows these; what is heard of it. */
-async function look(world: Scripted, hour: number, findings: ReturnType<typeof vuls>, cluster = 'prod') {
-  const nowMs = startMs + hour * hourMs;
-  world.clusters.set(cluster, { findings: { vulnerabilities: findings }, scannedAtMs: nowMs });
-  await world.run(nowMs);
-  return world.heard();
-}
 
 describe('routes that ask why an alert is told', () => {
   const by = (transition: string) =>
@@ -466,157 +458,6 @@ test('what was told to others only is not told to stand as this one was told', a
     'soc: prod worse r(a) 2',
   ]);
   expect(world.receivers.get('soc')?.accepted.at(-1)).toMatchObject({ standing: 0 });
-});
-
-describe('a message that was given up', () => {
-  /** A week in which soc takes nothing; on its last day the second of two findings is new. */
-  async function week() {
-    const world = scripted({
-      receivers: { chat: 'all', soc: 'all' },
-      policy: 'rules:\n  - {id: r, on: vulnerabilities, per: [image], max: 0}\n',
-    });
-    const soc = world.receivers.get('soc');
-    if (soc !== undefined) soc.usual = 'unknown';
-    const image = (name: string) => ({ ...vuls(1)[0], image: name });
-    for (let day = 0; day < 5; day++) await look(world, day * 24, [image('a'), image('b')]);
-    const letters = await world.store.load('dead-letters', '', startMs);
-    expect(letters.length).toBeGreaterThan(0);
-    if (soc !== undefined) soc.usual = 'accept';
-    world.heard();
-    return { world, image, soc };
-  }
-  const replay = (world: Scripted, day: number) =>
-    replayDeadLetters(world.store, world.receivers, [], startMs + day * dayMs);
-
-  test('is sent again without what is over since', async () => {
-    const { world, image, soc } = await week();
-    await look(world, 5 * 24, [image('b')]);
-    world.heard();
-    expect(await replay(world, 6)).toMatchObject({ delivered: 1, outdated: 0, failures: [] });
-    expect(soc?.accepted.at(-1)).toMatchObject({ news: [{ group: { image: 'b' } }] });
-    expect(await replay(world, 6)).toMatchObject({ delivered: 0 });
-  });
-
-  test('is not sent at all when nothing of it is so any more', async () => {
-    const { world, soc } = await week();
-    await look(world, 5 * 24, []);
-    const sent = soc?.sent.length;
-    expect(await replay(world, 6)).toEqual({ delivered: 0, outdated: 1, failures: [] });
-    expect(soc?.sent).toHaveLength(sent ?? 0);
-  });
-
-  test('is not sent once what it told has come back as another matter', async () => {
-    const { world, image } = await week();
-    await look(world, 5 * 24, []);
-    await look(world, 20 * 24, [image('a'), image('b')]);
-    expect(world.heard()).toEqual([]);
-    expect(await replay(world, 21)).toEqual({ delivered: 0, outdated: 1, failures: [] });
-  });
-
-  test('tells what the receiver has not heard of since, as it is now', async () => {
-    const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
-    const soc = world.receivers.get('soc') as ScriptedReceiver;
-    soc.usual = 'unknown';
-    for (let day = 0; day < 5; day++) await look(world, day * 24, vuls(1, 2, 3));
-    soc.usual = 'accept';
-    // That some are gone is told beside other news only.
-    expect((await look(world, 5 * 24, vuls(2))).filter((line) => line.includes(' r '))).toEqual([]);
-    expect(await replay(world, 5)).toEqual({ delivered: 1, outdated: 0, failures: [] });
-    expect(world.heard()).toEqual(['soc: prod new r 1']);
-    expect(soc.accepted.at(-1)).toMatchObject({
-      news: [{ findings: [{ fields: { vulnerability: 'CVE-2' } }], omitted: 0 }],
-    });
-  });
-
-  test('is not sent when the receiver has heard more of it since', async () => {
-    const world = scripted({ receivers: { chat: 'all', soc: 'all' } });
-    const soc = world.receivers.get('soc') as ScriptedReceiver;
-    soc.usual = 'unknown';
-    for (let day = 0; day < 5; day++) await look(world, day * 24, vuls(1));
-    soc.usual = 'accept';
-    const heard = await look(world, 5 * 24, vuls(1, 2));
-    expect(heard.filter((line) => line.includes(' r '))).toEqual(['chat: prod worse r 2', 'soc: prod worse r 2']);
-    expect(await replay(world, 5)).toEqual({ delivered: 0, outdated: 1, failures: [] });
-  });
-
-  test('has room in records however much it tells', async () => {
-    const world = scripted({
-      receivers: { chat: 'all', soc: 'summary' },
-      policy: 'rules:\n  - {id: r, on: vulnerabilities, per: [image], max: 0}\n',
-    });
-    const soc = world.receivers.get('soc') as ScriptedReceiver;
-    soc.usual = 'unknown';
-    const text = (length: number, ...of: unknown[]) => hash('shake256', of.join(), { outputLength: length / 2 });
-    const names = Array.from({ length: 12 }, (_, i) => `c${String(i).padStart(2, '0')}`);
-    for (const day of [0, 1, 2, 3, 4]) {
-      for (const name of names) {
-        const rows = Array.from({ length: 100 }, (_, i) => ({
-          ...vuls(i)[0],
-          image: text(200, name, i),
-          package: text(800, name, i, 'p'),
-        }));
-        world.clusters.set(name, { findings: { vulnerabilities: rows }, scannedAtMs: startMs + day * dayMs });
-      }
-      await world.run(startMs + day * dayMs);
-    }
-    const letters = await loadDeadLetters(world.store, startMs);
-    const about = letters.flatMap(({ notice }) => (notice.about === 'digest' ? [notice] : []));
-    expect(about.length).toBeGreaterThan(1);
-    expect(about.flatMap(({ clusters }) => clusters.map(({ cluster }) => cluster.name)).sort()).toEqual(names);
-    expect(new Set(letters.map(({ notice }) => notice.id)).size).toBe(letters.length);
-    soc.usual = 'accept';
-    world.heard();
-    expect(await replay(world, 5)).toMatchObject({ delivered: letters.length, failures: [] });
-    expect(world.heard()).toHaveLength(1200);
-  });
-
-  test('that told the number of what stands is sent again as long as something does', async () => {
-    const world = scripted({ receivers: { chat: 'all', soc: 'baseline' } });
-    const soc = world.receivers.get('soc');
-    if (soc !== undefined) soc.usual = 'unknown';
-    for (let day = 0; day < 5; day++) await look(world, day * 24, vuls(1));
-    if (soc !== undefined) soc.usual = 'accept';
-    expect(await replay(world, 6)).toEqual({ delivered: 1, outdated: 0, failures: [] });
-    expect(soc?.accepted.at(-1)).toMatchObject({ about: 'digest', clusters: [{ news: [], standing: 1 }] });
-  });
-
-  test('is kept and sent however large it is', async () => {
-    const world = scripted({
-      receivers: { chat: 'all', soc: 'summary' },
-      policy: 'rules:\n  - {id: r, on: vulnerabilities, per: [image, package], max: 0}\n',
-    });
-    const soc = world.receivers.get('soc');
-    if (soc !== undefined) soc.usual = 'unknown';
-    const rows = Array.from({ length: 90 }, (_, i) => ({ ...vuls(1)[0], image: `image-${i}`.padEnd(200, 'x') }));
-    for (let day = 0; day < 5; day++) {
-      for (const name of ['a', 'b', 'c', 'd', 'e', 'f'])
-        world.clusters.set(name, { findings: { vulnerabilities: rows }, scannedAtMs: startMs + day * dayMs });
-      await world.run(startMs + day * dayMs);
-    }
-    const [letter] = await world.store.load('dead-letters', '', startMs);
-    expect(letter?.value).toMatchObject({ gzip: expect.any(String) });
-    if (soc !== undefined) soc.usual = 'accept';
-    expect(await replay(world, 6)).toMatchObject({ delivered: 1 });
-    const told = soc?.accepted.at(-1);
-    expect(told?.about === 'digest' && told.clusters.flatMap(({ news }) => news)).toHaveLength(540);
-  });
-
-  test('is sent once by two who send it again at once', async () => {
-    const { world, soc } = await week();
-    const sent = soc?.sent.length ?? 0;
-    const both = await Promise.all([replay(world, 6), replay(world, 6)]);
-    expect(both.map(({ delivered }) => delivered).sort()).toEqual([0, 1]);
-    expect(both.flatMap(({ failures }) => failures)).toEqual([expect.stringContaining('somebody else is sending it')]);
-    expect(soc?.sent).toHaveLength(sent + 1);
-  });
-
-  test('stays when it is refused again', async () => {
-    const { world, soc } = await week();
-    if (soc !== undefined) soc.usual = 'refuse';
-    expect(await replay(world, 6)).toMatchObject({ delivered: 0, failures: [expect.stringContaining('refuse')] });
-    if (soc !== undefined) soc.usual = 'accept';
-    expect(await replay(world, 6)).toMatchObject({ delivered: 1 });
-  });
 });
 
 describe('a memory that was lost', () => {

@@ -280,3 +280,11 @@ export function vuls(...numbers: readonly number[]): Finding[] {
     package_version: '1',
   }));
 }
+
+/** The report of a cluster at an hour shows these; what is heard of it. */
+export async function look(world: Scripted, hour: number, findings: ReturnType<typeof vuls>, cluster = 'prod') {
+  const nowMs = startMs + hour * hourMs;
+  world.clusters.set(cluster, { findings: { vulnerabilities: findings }, scannedAtMs: nowMs });
+  await world.run(nowMs);
+  return world.heard();
+}

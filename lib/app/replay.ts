@@ -145,6 +145,8 @@ function itemStillSo(news: AlertNews, alert: Alert | undefined): AlertNews | und
     alert.worst.some((one) => one.fingerprint === fingerprint);
   if (alert.count === news.count && news.findings.every(isThere)) return news;
   const messages = new Map(news.message === undefined ? [] : [[news.rule, news.message]]);
+  const { severitiesBefore = [] } = news;
   // Of what it knew something else of it hears how it is.
-  return alertNews({ alert, cause: news.before === undefined ? news.cause : 'reminder', told: undefined }, messages);
+  const cause = news.before === undefined ? news.cause : 'reminder';
+  return alertNews({ alert, cause, told: undefined, severitiesBefore }, messages);
 }

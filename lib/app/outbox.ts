@@ -9,7 +9,7 @@ import {
   type OweOptions,
   owe,
 } from '../core/deliveries.ts';
-import { DeliveryError, InputError } from '../core/errors.ts';
+import { DeliveryError, InputError, NotTriedError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
@@ -18,7 +18,6 @@ import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
-import { NotTriedError } from './left-alone.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import { refusedNow } from './refusals.ts';
 import type { StateStore } from './state.ts';
@@ -443,7 +442,8 @@ export class Outbox {
       // One that is gone is asked for nothing more.
       if (isGone(error))
         for (const one of [receiver, `${receiver} ${ourselves}`]) this.#unanswered.set(one, mostUnanswered);
-      else if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(attempts, unanswered + 1);
+      else if (error instanceof DeliveryError && error.retryable && !(error instanceof NotTriedError))
+        this.#unanswered.set(attempts, unanswered + 1);
       this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
       return error;
     }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../app/ports.ts';
-import { DeliveryError, InputError, UndeterminedError } from '../core/errors.ts';
+import { DeliveryError, InputError, NotTriedError, UndeterminedError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 import { backoffMs, type Http, HttpError, parseRetryAfter, type Timeouts } from '../http/request.ts';
 
@@ -37,13 +37,15 @@ export interface Refusal {
   readonly retryable: boolean;
   readonly status?: number;
   readonly retryAfterMs?: number | undefined;
+  /** It was not asked: nothing of it is known. */
+  readonly isUnsent?: true;
 }
 
 /**
  * Try until the receiver takes the message, refuses it for good or there is no time left.
  *
  * @param attempt one exchange; undefined when the message was taken
- * @throws {DeliveryError} the last refusal
+ * @throws {DeliveryError} the last refusal; a NotTriedError where the time was over before anything was sent
  */
 export async function deliver(
   receiver: string,
@@ -54,11 +56,12 @@ export async function deliver(
   let waitedMs = 0;
   let mayBeTaken = false;
   for (let n = 1; ; n++) {
-    const refusal = await attempt();
+    const refusal = signal?.aborted ? noTime : await attempt();
     if (refusal === undefined) return;
 
-    const { reason, retryable, status, retryAfterMs } = refusal;
-    mayBeTaken ||= status === undefined ? retryable : status >= 500;
+    const { reason, retryable, status, retryAfterMs, isUnsent = false } = refusal;
+    if (isUnsent && n === 1) throw new NotTriedError(receiver, reason);
+    mayBeTaken ||= !isUnsent && (status === undefined ? retryable : status >= 500);
     const fail = (suffix = '') => new DeliveryError(receiver, reason + suffix, retryable, status, mayBeTaken);
     if (!retryable || signal?.aborted) throw fail();
     if (n >= attempts.count) throw fail(n > 1 ? `, ${n} times` : '');
@@ -91,7 +94,9 @@ export function refusalOf(status: number, reason: string, retryAfter: string | u
 /** An exchange that broke off. The error itself stays here: only an HttpError is known to hold no secret. */
 export function refusalOfError(error: unknown): Refusal {
   if (!(error instanceof HttpError)) return { reason: 'the exchange failed', retryable: true };
-  return { reason: error.reason, retryable: error.retryable || error.phase === 'aborted' };
+  if (error.isUnsent) return noTime;
+  if (error.phase === 'aborted') return { reason: 'stopped before there was an answer', retryable: true };
+  return { reason: error.reason, retryable: error.retryable };
 }
 
 /** A secret by its reference; `refresh` asks where it is kept rather than a cache. */
@@ -142,6 +147,12 @@ export async function addressOf(source: SecretSource): Promise<string | undefine
     return undefined;
   }
 }
+
+const noTime: Refusal = {
+  reason: 'was not tried, since there was no time left; the next run does',
+  retryable: true,
+  isUnsent: true,
+};
 
 export const noUrl: Refusal = { reason: 'its secret is not a URL: update it', retryable: false };
 

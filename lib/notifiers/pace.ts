@@ -39,7 +39,8 @@ export function createPace(clock: Clock, intervalMs = slackIntervalMs): (http: H
           await turn(url.href, either);
         } catch (error) {
           if (!either.aborted) throw error;
-          throw new HttpError('aborted', signal?.aborted ? 'aborted by the caller' : 'closed', { retryable: false });
+          const reason = signal?.aborted ? 'aborted by the caller' : 'closed';
+          throw new HttpError('aborted', reason, { retryable: false, isUnsent: true });
         }
         return http.send(request);
       },

@@ -797,6 +797,32 @@ test('of several numbers that may have arrived the lowest is what more is measur
   expect(await look(world, 3, both(3, 3))).toContain('chat: prod worse r(a) 3');
 });
 
+test('what there was no time to send is known to nobody, and says nothing of the receiver', async () => {
+  const world = scripted({
+    receivers: { chat: 'summary', soc: 'summary' },
+    options: { owedForMs: hourMs, failingAfterRuns: 1 },
+  });
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const show = async (hour: number, ...rows: readonly number[]) => {
+    const scannedAtMs = startMs + hour * hourMs;
+    for (const name of names) world.clusters.set(name, { findings: { vulnerabilities: vuls(...rows) }, scannedAtMs });
+    await world.run(scannedAtMs);
+    return world.heard();
+  };
+  await show(0);
+  chat.sent.length = 0;
+  chat.usual = 'untried';
+  await show(1, 1);
+  expect(await show(3, 1)).toEqual([]);
+  // Each was ready to go, in both runs.
+  expect(chat.sent).toHaveLength(2 * names.length);
+  expect(await loadDeadLetters(world.store, startMs + 3 * hourMs)).toEqual([]);
+
+  chat.usual = 'accept';
+  expect(await show(4)).toEqual(names.map((name) => `soc: ${name} resolved r 1`));
+});
+
 test('that a receiver takes messages again is told also when all it was sent was news about ourselves', async () => {
   const world = scripted({
     receivers: { chat: 'summary', soc: 'summary' },

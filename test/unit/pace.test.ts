@@ -156,7 +156,9 @@ test('an aborted signal ends the wait, nothing is sent and the place is free for
   const waiting = paced.send(to('a', controller.signal));
   await settled();
   controller.abort(new Error('with the secret in it'));
-  await expect(waiting).rejects.toEqual(new HttpError('aborted', 'aborted by the caller', { retryable: false }));
+  await expect(waiting).rejects.toEqual(
+    new HttpError('aborted', 'aborted by the caller', { retryable: false, isUnsent: true }),
+  );
   expect(time.sleepers.size).toBe(0);
 
   const next = paced.send(to('a'));

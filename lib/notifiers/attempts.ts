@@ -61,7 +61,7 @@ export async function deliver(
 
     const { reason, retryable, status, retryAfterMs, isUnsent = false } = refusal;
     if (isUnsent && n === 1) throw new NotTriedError(receiver, reason);
-    mayBeTaken ||= !isUnsent && (status === undefined ? retryable : status >= 500);
+    mayBeTaken ||= !isUnsent && mayHaveArrived(refusal);
     const fail = (suffix = '') => new DeliveryError(receiver, reason + suffix, retryable, status, mayBeTaken);
     if (!retryable || signal?.aborted) throw fail();
     if (n >= attempts.count) throw fail(n > 1 ? `, ${n} times` : '');
@@ -79,6 +79,11 @@ export async function deliver(
       throw fail(', and there was no time to try again');
     }
   }
+}
+
+/** Whether it may be there all the same: of a success that does not look like one nobody knows. */
+function mayHaveArrived({ status, retryable }: Refusal): boolean {
+  return status === undefined ? retryable : status >= 500 || status < 300;
 }
 
 /** Whether the same request may be taken a moment later. */

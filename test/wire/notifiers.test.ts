@@ -392,6 +392,8 @@ describe('slack alone', () => {
     const error = await failureOf(slack.create({ url: server.origin + path }).deliver(told, 0));
 
     expect(error).toMatchObject({ status, retryable: false, message: expect.stringMatching(says) });
+    // Whoever answered so may have posted it.
+    expect(error.mayBeTaken).toBe(status < 300);
   });
 
   test('an "ok" that was cut is no ok', async () => {

@@ -19,11 +19,19 @@ export interface Attempts {
   readonly count: number;
   readonly baseMs: number;
   readonly capMs: number;
-  /** All pauses of one delivery together. A receiver that asks for more is left to the next run. */
+  /** All pauses of one delivery together, where there is a deadline. A receiver that asks for more is left to the next run. */
   readonly maxWaitMs: number;
+  /** The same where there is none, and the next run may be that of tomorrow. With all attempts less than a claim lasts. */
+  readonly maxWaitAtLeisureMs: number;
 }
 
-export const defaultAttempts: Attempts = { count: 4, baseMs: 1_000, capMs: 15_000, maxWaitMs: 45_000 };
+export const defaultAttempts: Attempts = {
+  count: 4,
+  baseMs: 1_000,
+  capMs: 15_000,
+  maxWaitMs: 45_000,
+  maxWaitAtLeisureMs: 180_000,
+};
 
 /** For those who come again by themselves. */
 export const oneAttempt: Attempts = { ...defaultAttempts, count: 1 };
@@ -45,6 +53,7 @@ export interface Refusal {
  * Try until the receiver takes the message, refuses it for good or there is no time left.
  *
  * @param attempt one exchange; undefined when the message was taken
+ * @param signal aborts at the deadline; absent: there is none
  * @throws {DeliveryError} the last refusal; a NotTriedError where the time was over before anything was sent
  */
 export async function deliver(
@@ -53,6 +62,7 @@ export async function deliver(
   attempt: () => Promise<Refusal | undefined>,
   signal?: AbortSignal,
 ): Promise<void> {
+  const maxWaitMs = signal === undefined ? attempts.maxWaitAtLeisureMs : attempts.maxWaitMs;
   let waitedMs = 0;
   let mayBeTaken = false;
   for (let n = 1; ; n++) {
@@ -67,7 +77,7 @@ export async function deliver(
     if (n >= attempts.count) throw fail(n > 1 ? `, ${n} times` : '');
 
     const waitMs = backoffMs(n, { ...attempts, random, retryAfterMs });
-    if (waitedMs + waitMs > attempts.maxWaitMs) {
+    if (waitedMs + waitMs > maxWaitMs) {
       throw fail(
         retryAfterMs === undefined ? `, ${n} times` : `, and asks to wait ${Math.ceil(retryAfterMs / 1000)} s`,
       );

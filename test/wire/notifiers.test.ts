@@ -211,15 +211,20 @@ describe.each([slack, webhook, cloudEvents, alertmanager])('$kind', ({ kind, con
     expect(clock.slept[0]).toBeLessThanOrEqual(18_000);
   });
 
-  test('leaves a longer pause to the next run', async () => {
+  test.each([
+    { has: 'a deadline', signal: new AbortController().signal, waits: '45', leaves: '46' },
+    { has: 'no deadline', signal: undefined, waits: '180', leaves: '181' },
+  ])('leaves a longer pause to the next run: a run with $has one of $leaves s', async ({ signal, waits, leaves }) => {
     const server = await startServer();
     const clock = fakeClock();
-    expectPosts(server, { status: 429, headers: { 'retry-after': '120' } });
+    expectPosts(server, { status: 429, headers: { 'retry-after': waits } }, ok);
+    await create({ url: server.origin + path, clock }).deliver(told, 0, signal);
+    expect(clock.slept).toEqual([Number(waits) * 1_000]);
 
-    const error = await failureOf(create({ url: server.origin + path, clock }).deliver(told, 0));
-
-    expect(error).toMatchObject({ retryable: true, status: 429, message: expect.stringContaining('wait 120 s') });
-    expect(clock.slept).toEqual([]);
+    expectPosts(server, { status: 429, headers: { 'retry-after': leaves } });
+    const error = await failureOf(create({ url: server.origin + path, clock }).deliver(told, 0, signal));
+    expect(error).toMatchObject({ retryable: true, status: 429, message: expect.stringContaining(`wait ${leaves} s`) });
+    expect(clock.slept).toHaveLength(1);
   });
 
   test('tries again after a connection that was cut', async () => {

@@ -249,7 +249,7 @@ test.each<{ why: string; allow: string[]; opens: boolean }>([
   expect(door.connections()).toBe(opens ? 1 : 0);
 });
 
-test('insecure: true is for private addresses: http to a public one is refused', async () => {
+test('insecure: true is for addresses of this machine: http to a public one is refused', async () => {
   const { lookup, asked } = dns(['93.184.216.34']);
 
   const { message } = await refusalOf(clientOf({ insecure: true }, lookup).send(post('http://hooks.example')));

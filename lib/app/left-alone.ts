@@ -1,13 +1,5 @@
-import { DeliveryError } from '../core/errors.ts';
+import { DeliveryError, NotTriedError } from '../core/errors.ts';
 import type { Clock, Notifier } from './ports.ts';
-
-/** A message that was kept from a receiver: it says nothing of it. */
-export class NotTriedError extends DeliveryError {
-  /** @param why it was not sent */
-  constructor(receiver: string, why: string) {
-    super(receiver, why, true, undefined, false);
-  }
-}
 
 /** How long a receiver that gave no answer is left alone. */
 const aloneMs = 60_000;
@@ -30,11 +22,16 @@ export function leavingAlone(clock: Clock): (notifier: Notifier) => Notifier {
         try {
           return await notifier.deliver(notice, nowMs, signal);
         } catch (error) {
-          const isSilent = error instanceof DeliveryError && error.retryable && error.status === undefined;
-          if (isSilent) silentSinceMs.set(receiver, clock.nowMs());
+          if (isSilence(error)) silentSinceMs.set(receiver, clock.nowMs());
           throw error;
         }
       },
     };
   };
+}
+
+function isSilence(error: unknown): boolean {
+  return (
+    error instanceof DeliveryError && !(error instanceof NotTriedError) && error.retryable && error.status === undefined
+  );
 }

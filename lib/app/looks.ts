@@ -1,5 +1,6 @@
 import type { ClusterRow } from '../core/report.ts';
-import type { StateStore } from './state.ts';
+import { type Packed, packed, unpacked } from './packed.ts';
+import type { StateStore, StoredRecord } from './state.ts';
 
 /** When each cluster of a source was looked at last, by id, and under `whole` all of it; epoch milliseconds. */
 export type Looks = Readonly<Record<string, number>>;
@@ -10,8 +11,15 @@ export const whole = '';
 const key = 'looks';
 
 export async function loadLooks(store: StateStore, source: string, nowMs: number): Promise<Looks> {
-  const record = (await store.load(`source/${source}`, key, nowMs)).find((one) => one.key === key);
-  return (record?.value as Looks | undefined) ?? {};
+  return looksOf(await recordOf(store, source, nowMs));
+}
+
+async function recordOf(store: StateStore, source: string, nowMs: number): Promise<StoredRecord | undefined> {
+  return (await store.load(`source/${source}`, key, nowMs)).find((one) => one.key === key);
+}
+
+function looksOf(record: StoredRecord | undefined): Looks {
+  return record === undefined ? {} : unpacked(record.value as Looks | Packed);
 }
 
 /** Write down looks. What another run wrote meanwhile stays; of clusters that are not in the list any more nothing does. */
@@ -24,12 +32,14 @@ export async function saveLooks(
 ): Promise<void> {
   if (Object.keys(looks).length === 0) return;
   for (let tries = 0; tries < 10; tries++) {
-    const record = (await store.load(`source/${source}`, key, nowMs)).find((one) => one.key === key);
-    const known = (record?.value as Looks | undefined) ?? {};
-    const all = [...Object.entries(known), ...Object.entries(looks)].filter(([id]) => id === whole || listed.has(id));
+    const record = await recordOf(store, source, nowMs);
+    const all = [...Object.entries(looksOf(record)), ...Object.entries(looks)].filter(
+      ([id]) => id === whole || listed.has(id),
+    );
     const value: Record<string, number> = {};
     for (const [id, atMs] of all) value[id] = Math.max(value[id] ?? 0, atMs);
-    if ((await store.put(`source/${source}`, { key, value }, record?.version ?? 0, nowMs)) !== undefined) return;
+    if ((await store.put(`source/${source}`, { key, value: packed(value) }, record?.version ?? 0, nowMs)) !== undefined)
+      return;
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type OweOptions,
   owe,
 } from '../core/deliveries.ts';
-import { DeliveryError, InputError } from '../core/errors.ts';
+import { DeliveryError, InputError, NotTriedError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
@@ -19,7 +19,6 @@ import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
 import { introduce, isIntroduced } from './introductions.ts';
-import { NotTriedError } from './left-alone.ts';
 import { givenUpName } from './own-names.ts';
 import type { Clock, Log, Notifier } from './ports.ts';
 import { refusedNow } from './refusals.ts';
@@ -486,7 +485,8 @@ export class Outbox {
       // One that is gone is asked for nothing more.
       if (isGone(error))
         for (const one of [receiver, `${receiver} ${ourselves}`]) this.#unanswered.set(one, mostUnanswered);
-      else if (error instanceof DeliveryError && error.retryable) this.#unanswered.set(attempts, unanswered + 1);
+      else if (error instanceof DeliveryError && error.retryable && !(error instanceof NotTriedError))
+        this.#unanswered.set(attempts, unanswered + 1);
       this.#edges.log('error', 'not delivered', { receiver, id: notice.id, reason: error.message });
       return error;
     }

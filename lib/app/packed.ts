@@ -23,5 +23,6 @@ export function packed<T extends object>(value: T): T | Packed {
 }
 
 export function unpacked<T extends object>(value: T | Packed): T {
-  return 'gzip' in value ? fromGzip<T>(value.gzip) : value;
+  // What is called so may be a member of its own, and no text then.
+  return 'gzip' in value && typeof value.gzip === 'string' ? fromGzip<T>(value.gzip) : (value as T);
 }

@@ -16,6 +16,8 @@ interface Health {
   readonly tickMs?: number;
   /** When it said that it is gone for good (410). */
   readonly goneMs?: number;
+  /** What it said then, and what to do. */
+  readonly goneReason?: string;
   /** Where it was then. */
   readonly goneFrom?: string;
   /** Since when it is in the config no more. */
@@ -154,12 +156,16 @@ async function forgetRemoved(
   }
 }
 
-function failing(receiver: string, { failingRuns, goneMs }: Health, { reason = '' }: Delivered): readonly Reason[] {
+function failing(
+  receiver: string,
+  { failingRuns, goneMs, goneReason }: Health,
+  { reason = '' }: Delivered,
+): readonly Reason[] {
   if (failingRuns === 0) return [];
   const message =
     goneMs === undefined
       ? `receiver ${receiver} has taken no message in ${failingRuns} runs: ${reason}`
-      : `receiver ${receiver} says that it is gone for good (410), and is asked once a day only, when it is owed something: remove it from the config, or renew its URL`;
+      : `receiver ${receiver} says that it is gone for good (410), and is asked once a day only, when it is owed something: ${goneReason ?? 'remove it from the config, or renew its URL'}`;
   return [{ kind: 'receiver-failing', message }];
 }
 
@@ -180,6 +186,7 @@ function healthAfter(
   if (result.accepted === 0 && result.refused > 0) {
     const { failingRuns = 0, sinceMs = nowMs, goneMs, refusal, mendedMs } = before ?? {};
     const gone = result.isGone ? nowMs : goneMs;
+    const goneReason = result.isGone ? result.reason : before?.goneReason;
     const last = before?.tickMs;
     const tick = tickMs ?? last;
     // A dead letter that was moved back is of an earlier time; what lies in the future was noted by a clock that ran ahead.
@@ -191,6 +198,7 @@ function healthAfter(
       ...(counted !== undefined && { tickMs: counted }),
       sinceMs: failingRuns === 0 ? nowMs : sinceMs,
       ...(gone !== undefined && { goneMs: gone }),
+      ...(goneReason !== undefined && { goneReason }),
       ...(refusal !== undefined && { refusal }),
       ...(mendedMs !== undefined && { mendedMs }),
     };

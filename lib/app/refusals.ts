@@ -1,6 +1,5 @@
-import type { DeliveryError, InputError } from '../core/errors.ts';
+import { type DeliveryError, type InputError, NotTriedError } from '../core/errors.ts';
 import type { Refused } from './cluster-state.ts';
-import { NotTriedError } from './left-alone.ts';
 
 /** A message that was not taken, in which the news of a cluster were, and why. */
 export interface NotTaken {

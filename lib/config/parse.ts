@@ -142,7 +142,7 @@ function checkReceiver(yaml: YamlFile, receiver: Receiver, i: number): Issue[] {
   }
   // Which addresses a name has shows when it is connected to.
   if (receiver.insecure || !receiver.webhook?.url.startsWith('http:')) return [];
-  const advice = 'use https, or say insecure: true for a loopback or private address';
+  const advice = 'use https, or say insecure: true for a loopback address or one that allow lists';
   return [yaml.issue(['receivers', i, 'webhook', 'url'], `receivers[${i}].webhook.url: is plain http; ${advice}`)];
 }
 

@@ -8,6 +8,8 @@ export interface Told {
   readonly state: Alert['state'];
   readonly episode: number;
   readonly severity: RuleSeverity;
+  /** Under which it was told to fire, or may have been; absent: under `severity` alone. */
+  readonly severities?: readonly RuleSeverity[];
   readonly count: number;
   /** Of the worst finding then; absent: findings of its kind have none. */
   readonly worst?: FindingSeverity;
@@ -42,7 +44,9 @@ export interface DeliveryLog {
  * What a receiver may know, since it was sent to it, and the run died or no answer came: of each state of the alert the
  * last that was tried. Who may have heard that it fires is told that it is over, and the other way round.
  */
-export type Tried = Readonly<Partial<Record<Alert['state'], Pick<Told, 'episode' | 'severity' | 'count' | 'atMs'>>>>;
+export type Tried = Readonly<
+  Partial<Record<Alert['state'], Pick<Told, 'episode' | 'severity' | 'severities' | 'count' | 'atMs'>>>
+>;
 
 /**
  * Why an alert is told, most urgent first.
@@ -79,6 +83,8 @@ export interface OwedItem {
   readonly told: Told | undefined;
   /** It is told again since a silence muted it, until then; 0: none that is known matches it any more. */
   readonly silencedUntilMs?: number;
+  /** Other severities than that of today, under which the receiver may take it to fire. */
+  readonly severitiesBefore: readonly RuleSeverity[];
 }
 
 /** What a receiver is to hear of a cluster, and its log once it has. */
@@ -163,6 +169,8 @@ export function owe(
     if (lost !== undefined) givenUp[fingerprint] = lost;
     if (maybe !== undefined) tried[fingerprint] = maybe;
     if (known !== log.told?.[fingerprint] || lost !== log.givenUp?.[fingerprint]) isNoted = true;
+    const severities = [...new Set([...severitiesOf(known), ...severitiesTried(maybe)])];
+    const severitiesBefore = severities.filter((severity) => severity !== alert.severity);
     if (options.again?.has(fingerprint) === false) continue;
     const silencedUntilMs = options.silencedUntilMs(alert) ?? 0;
     const isMuted = silencedUntilMs > nowMs;
@@ -199,7 +207,7 @@ export function owe(
     if (cause === 'new' && lost?.cause === 'standing' && before === undefined) cause = 'standing';
     if (cause === undefined) {
       if (!isDoubtful && isBetter(alert, before) && options.wants(alert, 'better'))
-        better.push({ alert, cause: 'better', told: before });
+        better.push({ alert, cause: 'better', told: before, severitiesBefore });
       continue;
     }
     const now = toldNow(alert, before, cause, keep, nowMs);
@@ -213,8 +221,13 @@ export function owe(
       isNoted = true;
       const isBack = before?.state === 'over' && before.unsaid === undefined;
       const unsaid = before === undefined || isBack ? cause : isKnownOver ? undefined : before.unsaid;
+      // It goes by what it was told, not by what it was spared.
+      const severities = severitiesOf(known);
       const elsewhere = toldElsewhere(now, before, cause);
-      told[fingerprint] = unsaid === undefined ? elsewhere : { ...elsewhere, unsaid };
+      told[fingerprint] = {
+        ...elsewhere,
+        ...(unsaid === undefined ? severities.length > 0 && { severities } : { unsaid }),
+      };
       delete givenUp[fingerprint];
       continue;
     }
@@ -223,7 +236,7 @@ export function owe(
     if (quiet) uncalled.push(newsOf(alert, cause, before));
     else {
       const wasSilenced = cause === 'reminder' && before?.isMuted === true;
-      items.push({ alert, cause, told: before, ...(wasSilenced && { silencedUntilMs }) });
+      items.push({ alert, cause, told: before, severitiesBefore, ...(wasSilenced && { silencedUntilMs }) });
     }
     told[fingerprint] = quiet ? { ...now, isQuiet: true } : now;
     delete givenUp[fingerprint];
@@ -470,10 +483,30 @@ function toldElsewhere(now: Told, before: Told | undefined, cause: Cause): Told 
   return { ...now, atMs, repeats, ...(isQuiet === true && { isQuiet }) };
 }
 
-/** Of several numbers that may have been told the lowest: more than that is worse. */
+/** Of several numbers that may have been told the lowest: more than that is worse. Of severities all. */
 function triedNow({ state, episode, severity, count, atMs }: Told, tried: Tried | undefined) {
   const before = tried?.[state];
-  return { episode, severity, count: before?.episode === episode ? Math.min(before.count, count) : count, atMs };
+  const severities = [...new Set([severity, ...severitiesTried(tried)])];
+  return {
+    episode,
+    severity,
+    ...(state === 'firing' && severities.length > 1 && { severities }),
+    count: before?.episode === episode ? Math.min(before.count, count) : count,
+    atMs,
+  };
+}
+
+/** Under which the receiver was told that it fires. */
+function severitiesOf(known: Told | undefined): readonly RuleSeverity[] {
+  if (known?.state !== 'firing') return [];
+  const isSaid = known.unsaid === undefined && known.isQuiet !== true;
+  return known.severities ?? (isSaid ? [known.severity] : []);
+}
+
+/** Under which it may have been. */
+function severitiesTried(tried: Tried | undefined): readonly RuleSeverity[] {
+  const maybe = tried?.firing;
+  return maybe === undefined ? [] : (maybe.severities ?? [maybe.severity]);
 }
 
 /** What makes two messages the same news: not when they are sent. */

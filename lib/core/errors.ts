@@ -63,4 +63,12 @@ export class DeliveryError extends Error {
   }
 }
 
+/** A message that was kept from a receiver: it says nothing of it. */
+export class NotTriedError extends DeliveryError {
+  /** @param why it was not sent */
+  constructor(receiver: string, why: string) {
+    super(receiver, why, true, undefined, false);
+  }
+}
+
 const contentStatuses: ReadonlySet<number> = new Set([400, 413, 422]);

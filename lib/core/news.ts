@@ -36,7 +36,7 @@ export function newsOf(items: readonly OwedItem[], context: NewsContext): Cluste
 
 /** @param messages the policy author's sentences, by rule */
 export function alertNews(
-  { alert, cause, told: before, silencedUntilMs }: OwedItem,
+  { alert, cause, told: before, silencedUntilMs, severitiesBefore }: OwedItem,
   messages: NewsContext['messages'],
 ): AlertNews {
   // Of what was told to be over, or not told at all, the receiver takes nothing to be there.
@@ -74,6 +74,7 @@ export function alertNews(
     rule,
     on,
     severity,
+    ...(severitiesBefore.length > 0 && { severitiesBefore }),
     group,
     ...(message !== undefined && { message }),
     count,

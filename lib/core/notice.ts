@@ -14,6 +14,8 @@ export interface AlertNews {
   readonly rule: string;
   readonly on: FindingKind;
   readonly severity: RuleSeverity;
+  /** Others, under which the receiver may take it to fire. */
+  readonly severitiesBefore?: readonly RuleSeverity[];
   /** Field to value, in the order of `per`; empty for a rule without. */
   readonly group: Readonly<Record<string, string | number>>;
   /** The policy author's sentence for the rule. */

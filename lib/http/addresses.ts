@@ -10,7 +10,7 @@ export type AddressKind = 'public' | 'private' | 'special' | 'metadata';
 
 /** Where a client may connect to; without more than this: https at public addresses. */
 export interface Reach {
-  /** http and https at private addresses too; http at public ones only where they are listed. */
+  /** https at private addresses too; http at those of this machine, and at those that are listed. */
   readonly insecure?: boolean;
   /**
    * Ranges (`10.0.0.0/8`), addresses and exact names of hosts, whatever addresses these have; not those of metadata.
@@ -45,6 +45,8 @@ const metadataV4 = [
   '168.63.129.16', // Azure
   '192.0.0.192', // Oracle
 ];
+
+const loopback = { ipv4: ranges('ipv4', '127.0.0.0/8'), ipv6: ranges('ipv6', '::1') };
 
 /** Every range of an address family in a list of its own: a list compares an IPv4 address with IPv6 ranges too. */
 const v4 = {
@@ -122,8 +124,10 @@ export function createGuard({ insecure = false, allow = [] }: Reach): Guard {
     const kind = addressKind(address);
     if (kind === 'metadata') return 'a metadata address of a cloud, which is never allowed';
     if (isListed(url, address)) return undefined;
-    if (kind === 'public') return url.protocol === 'https:' ? undefined : 'a public address: use https';
-    return kind === 'private' && insecure ? undefined : 'a private address that allow does not list';
+    const isSecure = url.protocol === 'https:';
+    if (kind === 'public') return isSecure ? undefined : 'a public address: use https';
+    const isOpen = insecure && kind === 'private' && (isSecure || isLoopback(address));
+    return isOpen ? undefined : 'a private address that allow does not list';
   }
 
   return {
@@ -147,6 +151,11 @@ export function createGuard({ insecure = false, allow = [] }: Reach): Guard {
         });
     },
   };
+}
+
+function isLoopback(address: string): boolean {
+  const plain = plainAddress(address);
+  return plain !== undefined && loopback[plain.family].check(plain.text, plain.family);
 }
 
 /** Not tried again: what a name resolves to, and what a URL says, is somebody's decision. */

@@ -6,6 +6,8 @@ export interface HttpErrorFacts {
   readonly retryable: boolean;
   /** What Node, OpenSSL or undici calls it, such as `ECONNREFUSED`. */
   readonly code?: string | undefined;
+  /** It was aborted before anything of the request went out. */
+  readonly isUnsent?: boolean;
   /** `name:port`; leave it out where the host is a secret too. */
   readonly host?: string | undefined;
 }
@@ -21,6 +23,7 @@ export class HttpError extends Error {
   readonly reason: string;
   readonly retryable: boolean;
   readonly code: string | undefined;
+  readonly isUnsent: boolean;
 
   constructor(phase: HttpPhase, reason: string, facts: HttpErrorFacts) {
     const connecting = phase === 'connect';
@@ -29,6 +32,7 @@ export class HttpError extends Error {
     this.reason = connecting ? `connect: ${reason}` : reason;
     this.retryable = facts.retryable;
     this.code = facts.code;
+    this.isUnsent = facts.isUnsent === true;
   }
 }
 

@@ -96,7 +96,10 @@ export class Exchange {
     this.#end();
   }
 
-  readonly #abort = () => this.stop(new HttpError('aborted', 'aborted by the caller', { retryable: false }));
+  readonly #abort = () => {
+    const isUnsent = this.#phase === 'connect';
+    this.stop(new HttpError('aborted', 'aborted by the caller', { retryable: false, isUnsent }));
+  };
 
   #end(): void {
     clearTimeout(this.#timer);

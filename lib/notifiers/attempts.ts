@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../app/ports.ts';
-import { DeliveryError, InputError, UndeterminedError } from '../core/errors.ts';
+import { DeliveryError, InputError, NotTriedError, UndeterminedError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 import { backoffMs, type Http, HttpError, parseRetryAfter, type Timeouts } from '../http/request.ts';
 
@@ -19,11 +19,19 @@ export interface Attempts {
   readonly count: number;
   readonly baseMs: number;
   readonly capMs: number;
-  /** All pauses of one delivery together. A receiver that asks for more is left to the next run. */
+  /** All pauses of one delivery together, where there is a deadline. A receiver that asks for more is left to the next run. */
   readonly maxWaitMs: number;
+  /** The same where there is none, and the next run may be that of tomorrow. With all attempts less than a claim lasts. */
+  readonly maxWaitAtLeisureMs: number;
 }
 
-export const defaultAttempts: Attempts = { count: 4, baseMs: 1_000, capMs: 15_000, maxWaitMs: 45_000 };
+export const defaultAttempts: Attempts = {
+  count: 4,
+  baseMs: 1_000,
+  capMs: 15_000,
+  maxWaitMs: 45_000,
+  maxWaitAtLeisureMs: 180_000,
+};
 
 /** For those who come again by themselves. */
 export const oneAttempt: Attempts = { ...defaultAttempts, count: 1 };
@@ -37,13 +45,16 @@ export interface Refusal {
   readonly retryable: boolean;
   readonly status?: number;
   readonly retryAfterMs?: number | undefined;
+  /** It was not asked: nothing of it is known. */
+  readonly isUnsent?: true;
 }
 
 /**
  * Try until the receiver takes the message, refuses it for good or there is no time left.
  *
  * @param attempt one exchange; undefined when the message was taken
- * @throws {DeliveryError} the last refusal
+ * @param signal aborts at the deadline; absent: there is none
+ * @throws {DeliveryError} the last refusal; a NotTriedError where the time was over before anything was sent
  */
 export async function deliver(
   receiver: string,
@@ -51,20 +62,22 @@ export async function deliver(
   attempt: () => Promise<Refusal | undefined>,
   signal?: AbortSignal,
 ): Promise<void> {
+  const maxWaitMs = signal === undefined ? attempts.maxWaitAtLeisureMs : attempts.maxWaitMs;
   let waitedMs = 0;
   let mayBeTaken = false;
   for (let n = 1; ; n++) {
-    const refusal = await attempt();
+    const refusal = signal?.aborted ? noTime : await attempt();
     if (refusal === undefined) return;
 
-    const { reason, retryable, status, retryAfterMs } = refusal;
-    mayBeTaken ||= status === undefined ? retryable : status >= 500;
+    const { reason, retryable, status, retryAfterMs, isUnsent = false } = refusal;
+    if (isUnsent && n === 1) throw new NotTriedError(receiver, reason);
+    mayBeTaken ||= !isUnsent && mayHaveArrived(refusal);
     const fail = (suffix = '') => new DeliveryError(receiver, reason + suffix, retryable, status, mayBeTaken);
     if (!retryable || signal?.aborted) throw fail();
     if (n >= attempts.count) throw fail(n > 1 ? `, ${n} times` : '');
 
     const waitMs = backoffMs(n, { ...attempts, random, retryAfterMs });
-    if (waitedMs + waitMs > attempts.maxWaitMs) {
+    if (waitedMs + waitMs > maxWaitMs) {
       throw fail(
         retryAfterMs === undefined ? `, ${n} times` : `, and asks to wait ${Math.ceil(retryAfterMs / 1000)} s`,
       );
@@ -76,6 +89,11 @@ export async function deliver(
       throw fail(', and there was no time to try again');
     }
   }
+}
+
+/** Whether it may be there all the same: of a success that does not look like one nobody knows. */
+function mayHaveArrived({ status, retryable }: Refusal): boolean {
+  return status === undefined ? retryable : status >= 500 || status < 300;
 }
 
 /** Whether the same request may be taken a moment later. */
@@ -91,7 +109,9 @@ export function refusalOf(status: number, reason: string, retryAfter: string | u
 /** An exchange that broke off. The error itself stays here: only an HttpError is known to hold no secret. */
 export function refusalOfError(error: unknown): Refusal {
   if (!(error instanceof HttpError)) return { reason: 'the exchange failed', retryable: true };
-  return { reason: error.reason, retryable: error.retryable || error.phase === 'aborted' };
+  if (error.isUnsent) return noTime;
+  if (error.phase === 'aborted') return { reason: 'stopped before there was an answer', retryable: true };
+  return { reason: error.reason, retryable: error.retryable };
 }
 
 /** A secret by its reference; `refresh` asks where it is kept rather than a cache. */
@@ -142,6 +162,12 @@ export async function addressOf(source: SecretSource): Promise<string | undefine
     return undefined;
   }
 }
+
+const noTime: Refusal = {
+  reason: 'was not tried, since there was no time left; the next run does',
+  retryable: true,
+  isUnsent: true,
+};
 
 export const noUrl: Refusal = { reason: 'its secret is not a URL: update it', retryable: false };
 

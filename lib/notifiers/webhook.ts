@@ -150,7 +150,7 @@ function reasonOf(status: number, format: WebhookFormat | undefined): string {
   if (status >= 300 && status < 400) return `${said}: a redirect, which is not followed: use the URL it leads to`;
   if (status === 401 || status === 403) return `${said}: check the signing secret`;
   if (status === 404) return `${said}: there is nothing at this URL`;
-  if (status === 410) return `${said}: the receiver is gone, remove it from the config`;
+  if (status === 410) return `${said}: the receiver is gone, remove it from the config or renew its URL`;
   if (status === 429) return `${said}: too many messages`;
   return said;
 }

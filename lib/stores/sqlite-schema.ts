@@ -15,6 +15,8 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (record_group, key)
   ) STRICT;
   CREATE INDEX record_expiry ON record (expires_at_ms) WHERE expires_at_ms IS NOT NULL;`,
+  // When what was over was deleted last.
+  `CREATE TABLE purge (id INTEGER PRIMARY KEY CHECK (id = 1), at_ms INTEGER NOT NULL) STRICT;`,
 ];
 
 /** "PORT", so that a database of somebody else is told from an empty one. */

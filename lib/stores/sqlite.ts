@@ -23,7 +23,7 @@ interface Row {
  */
 export async function openSqliteStore(path: string, steps: readonly string[] = migrations): Promise<StateStore> {
   const database = await openDatabase(path, steps);
-  const { select, insert, update, remove, purge } = statements(database);
+  const { select, insert, update, remove, lastPurge, purge, notePurge } = statements(database);
   let purgedAtMs = Number.NEGATIVE_INFINITY;
 
   function attempt<T>(what: string, action: () => T): T {
@@ -33,6 +33,15 @@ export async function openSqliteStore(path: string, steps: readonly string[] = m
     } catch (error) {
       throw sqliteError(error, path, what);
     }
+  }
+
+  /** A clock that runs ahead by years, once, deletes no more than one that is right: what is over a day after the last time. */
+  function purgeNow(nowMs: number): void {
+    const { at_ms: lastMs } = (lastPurge.get() ?? {}) as { readonly at_ms?: number };
+    const isEarly = lastMs !== undefined && nowMs >= lastMs && nowMs < lastMs + purgeEveryMs;
+    if (isEarly) return;
+    if (lastMs !== undefined) purge.run({ now: Math.min(nowMs, lastMs + purgeEveryMs) });
+    notePurge.run({ now: Math.floor(nowMs) });
   }
 
   return {
@@ -58,7 +67,7 @@ export async function openSqliteStore(path: string, steps: readonly string[] = m
       const statement = over === 0 ? insert : update;
       const { changes } = attempt('write', () => {
         if (nowMs - purgedAtMs >= purgeEveryMs) {
-          purge.run({ now: nowMs });
+          purgeNow(nowMs);
           purgedAtMs = nowMs;
         }
         return statement.run({
@@ -99,6 +108,8 @@ function statements(database: DatabaseSync) {
       WHERE record_group = :group AND key = :key AND version = :over AND (expires_at_ms IS NULL OR expires_at_ms > :now)`,
     ),
     remove: database.prepare('DELETE FROM record WHERE record_group = ? AND key = ? AND version = ?'),
+    lastPurge: database.prepare('SELECT at_ms FROM purge'),
+    notePurge: database.prepare('INSERT OR REPLACE INTO purge (id, at_ms) VALUES (1, :now)'),
     purge: database.prepare('DELETE FROM record WHERE expires_at_ms <= :now'),
   };
 }

@@ -666,6 +666,53 @@ test('of several numbers that may have arrived the lowest is what more is measur
   expect(await look(world, 3, both(3, 3))).toContain('chat: prod worse r(a) 3');
 });
 
+test('of a receiver that is gone its own word is told, also while it is not asked', async () => {
+  const remindMs = { critical: hourMs, high: hourMs, medium: hourMs, low: hourMs };
+  const world = scripted({ receivers: { chat: 'summary', soc: 'summary' }, options: { remindMs } });
+  const [chat, soc] = ['chat', 'soc'].map((name) => world.receivers.get(name)) as [ScriptedReceiver, ScriptedReceiver];
+  await look(world, 0, vuls());
+  chat.usual = 'gone';
+  await look(world, 1, vuls(1));
+  chat.sent.length = 0;
+  for (const hour of [2, 4]) {
+    await look(world, hour, vuls(1));
+    const [said] = soc.accepted
+      .flatMap((notice) => JSON.stringify(notice).match(/says that it is gone.*?"/) ?? [])
+      .slice(-1);
+    expect(said).toMatch(
+      /asked once a day only, when it is owed something: deliver to chat: answered by the script: gone"/,
+    );
+  }
+  expect(soc.accepted.at(-1)).toMatchObject({ source: 'portcullis', why: 'reminder' });
+  expect(chat.sent).toEqual([]);
+});
+
+test('what there was no time to send is known to nobody, and says nothing of the receiver', async () => {
+  const world = scripted({
+    receivers: { chat: 'summary', soc: 'summary' },
+    options: { owedForMs: hourMs, failingAfterRuns: 1 },
+  });
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const show = async (hour: number, ...rows: readonly number[]) => {
+    const scannedAtMs = startMs + hour * hourMs;
+    for (const name of names) world.clusters.set(name, { findings: { vulnerabilities: vuls(...rows) }, scannedAtMs });
+    await world.run(scannedAtMs);
+    return world.heard();
+  };
+  await show(0);
+  chat.sent.length = 0;
+  chat.usual = 'untried';
+  await show(1, 1);
+  expect(await show(3, 1)).toEqual([]);
+  // Each was ready to go, in both runs.
+  expect(chat.sent).toHaveLength(2 * names.length);
+  expect(await loadDeadLetters(world.store, startMs + 3 * hourMs)).toEqual([]);
+
+  chat.usual = 'accept';
+  expect(await show(4)).toEqual(names.map((name) => `soc: ${name} resolved r 1`));
+});
+
 test('that a receiver takes messages again is told also when all it was sent was news about ourselves', async () => {
   const world = scripted({
     receivers: { chat: 'summary', soc: 'summary' },

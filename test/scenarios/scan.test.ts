@@ -135,6 +135,16 @@ describe('whatever fails, all the rest is done:', () => {
     expect(world.hook.received).toHaveLength(1);
   });
 
+  test('a channel that was archived, which the other one hears in the words of Slack', async () => {
+    world.slack.script.push({ status: 410, body: 'channel_is_archived' });
+    expect((await world.run(['scan'])).code).toBe(2);
+    const told = JSON.stringify(world.hook.received.at(-1)?.json);
+    expect(told).toContain(
+      'Slack says channel_is_archived (410): the channel is archived, restore it or make a webhook',
+    );
+    expect(told).not.toContain('remove it from the config');
+  });
+
   test('a receiver that refuses a message', async () => {
     world.hook.script.push({ status: 404 });
     const ran = await world.run(['scan']);

@@ -6,7 +6,7 @@ import { Shared } from '../../lib/app/shared.ts';
 import type { StateStore } from '../../lib/app/state.ts';
 import type { WatchedSource } from '../../lib/app/watched.ts';
 import type { Announce } from '../../lib/core/deliveries.ts';
-import { DeliveryError, UndeterminedError } from '../../lib/core/errors.ts';
+import { DeliveryError, NotTriedError, UndeterminedError } from '../../lib/core/errors.ts';
 import { compileExpression, isProblem } from '../../lib/core/expression.ts';
 import type { AlertNews, Notice } from '../../lib/core/notice.ts';
 import type { Policy } from '../../lib/core/policy/parse.ts';
@@ -30,9 +30,10 @@ export interface ScriptedCluster {
 
 /**
  * How a receiver answers: `refuse` is a 503, `gone` a 410, `unknown` a 404, after which it did not arrive for certain, `lost`
- * a message that is taken, but the answer gets lost, `plain` one that is taken in plain words only.
+ * a message that is taken, but the answer gets lost, `plain` one that is taken in plain words only, `untried` one for which there
+ * is no time.
  */
-export type ScriptedAnswer = 'accept' | 'refuse' | 'gone' | 'unknown' | 'lost' | 'plain';
+export type ScriptedAnswer = 'accept' | 'refuse' | 'gone' | 'unknown' | 'lost' | 'plain' | 'untried';
 
 /** A receiver that answers from a script, then as usual: by taking everything, unless said otherwise. */
 export interface ScriptedReceiver extends Notifier {
@@ -66,6 +67,7 @@ export function scriptedReceiver(receiver: string): ScriptedReceiver {
       if (about.some(({ cluster }) => scripted.faults.includes(cluster.name)))
         throw new DeliveryError(receiver, 'answered 400', false, 400, false);
       const answer = scripted.script.shift() ?? scripted.usual;
+      if (answer === 'untried') throw new NotTriedError(receiver, 'no time, by the script');
       const isRefused = answer === 'refuse' || answer === 'gone' || answer === 'unknown';
       if (!isRefused) scripted.accepted.push(notice);
       if (answer === 'accept') return;

@@ -151,7 +151,17 @@ test.each<{ url: string; reach: Reach; says: string | undefined }>([
   { url: 'http://8.8.8.8/', reach: { allow: ['8.8.8.8'] }, says: 'plain http: use https, or say insecure: true' },
   { url: 'http://127.0.0.1/', reach: { insecure: true }, says: undefined },
   { url: 'http://[::ffff:127.0.0.1]/', reach: { insecure: true }, says: undefined },
-  { url: 'http://192.168.1.2/', reach: { insecure: true }, says: undefined },
+  { url: 'http://[::1]/', reach: { insecure: true }, says: undefined },
+  // http goes nowhere but to this machine and to what is listed.
+  { url: 'http://192.168.1.2/', reach: { insecure: true }, says: 'is a private address that allow does not list' },
+  { url: 'http://100.64.0.9/', reach: { insecure: true }, says: 'is a private address that allow does not list' },
+  { url: 'http://[fd00::1]/', reach: { insecure: true }, says: 'is a private address that allow does not list' },
+  { url: 'http://192.168.1.2/', reach: { insecure: true, allow: ['192.168.0.0/16'] }, says: undefined },
+  {
+    url: 'http://192.168.1.2/',
+    reach: { allow: ['192.168.0.0/16'] },
+    says: 'plain http: use https, or say insecure: true',
+  },
   { url: 'https://192.168.1.2/', reach: { insecure: true }, says: undefined },
   { url: 'https://8.8.8.8/', reach: { insecure: true }, says: undefined },
   { url: 'http://8.8.8.8/', reach: { insecure: true }, says: 'is a public address: use https' },
@@ -239,11 +249,14 @@ describe('of the addresses that a name has', () => {
     expect(found).toEqual(open ? [{ address: '10.0.0.1', family: 4 }] : '');
   });
 
-  test('for plain http only the private ones are given', () => {
-    const both = ['93.184.216.34', '10.0.0.1'];
+  test('for plain http only those of this machine are given, and those that allow lists', () => {
+    const all = ['93.184.216.34', '10.0.0.1', '127.0.0.1'];
+    const found = (url: string, allow: readonly string[] = []) => lookedUp(url, all, { insecure: true, allow }).found;
 
-    expect(lookedUp('http://x.example/', both, { insecure: true }).found).toEqual([{ address: '10.0.0.1', family: 4 }]);
-    expect(lookedUp('https://x.example/', both, { insecure: true }).found).toHaveLength(2);
+    expect(found('http://x.example/')).toEqual([{ address: '127.0.0.1', family: 4 }]);
+    expect(found('http://x.example/', ['10.0.0.0/8'])).toHaveLength(2);
+    expect(found('http://x.example/', ['x.example'])).toHaveLength(3);
+    expect(found('https://x.example/')).toHaveLength(3);
     expect(lookedUp('http://x.example/', ['93.184.216.34'], { insecure: true }).error).toMatchObject({
       message: 'resolves to a public address: use https',
     });

@@ -156,7 +156,7 @@ describe('an invalid config says what, where and what to do:', () => {
     {
       why: 'a webhook in plain http',
       text: `version: 1\n${source}receivers: [{name: chat, webhook: {url: http://127.0.0.1:1}}]\n${routes}`,
-      says: 'is plain http; use https, or say insecure: true for a loopback or private address',
+      says: 'is plain http; use https, or say insecure: true for a loopback address or one that allow lists',
     },
     {
       why: 'insecure that is no boolean',

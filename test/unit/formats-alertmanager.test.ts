@@ -85,6 +85,32 @@ test('that a cluster cannot be judged is an alert of its own name, and ends by t
   expect(renderAlertmanager(failingReceiver, untilMs)[0]?.labels.alertname).toBe('PortcullisReceiverFailing');
 });
 
+test('what fires under another severity than it was told ends under that one', () => {
+  const item = news({ cause: 'reminder', severity: 'low', severitiesBefore: ['critical'], sinceMs: atMs - dayMs });
+  const [now, before] = renderAlertmanager(alerts({ news: [item] }), untilMs);
+
+  expect(now).toMatchObject({ labels: { severity: 'low' }, annotations: { cause: 'reminder' }, endsAt: until });
+  expect(before).toEqual({
+    ...now,
+    labels: { ...now?.labels, severity: 'critical' },
+    annotations: {
+      ...now?.annotations,
+      summary: 'prod-us: a-rule goes on as low, no longer critical',
+      cause: 'severity-changed',
+      description: undefined,
+    },
+    endsAt: new Date(atMs).toISOString(),
+  });
+
+  const over = { ...item, cause: 'resolved' as const, overMs: atMs - 1 };
+  const ends = renderAlertmanager(alerts({ news: [over] }), untilMs);
+  expect(ends.map(({ labels, annotations }) => [labels.severity, annotations.cause])).toEqual([
+    ['low', 'resolved'],
+    ['critical', 'resolved'],
+  ]);
+  expect(new Set(ends.map(({ endsAt }) => endsAt)).size).toBe(1);
+});
+
 test('a digest is all of its alerts', () => {
   expect(renderAlertmanager(first, untilMs)).toHaveLength(13);
   expect(renderAlertmanager(reminder, untilMs).map(({ startsAt, endsAt }) => [startsAt, endsAt])).toEqual([

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { leavingAlone } from '../../lib/app/left-alone.ts';
 import type { Notifier } from '../../lib/app/ports.ts';
-import { DeliveryError, InputError } from '../../lib/core/errors.ts';
+import { DeliveryError, InputError, NotTriedError } from '../../lib/core/errors.ts';
 import type { Notice } from '../../lib/core/notice.ts';
 
 const noAnswer = new DeliveryError('soc', 'no answer within 15 s', true);
@@ -39,6 +39,7 @@ test.each([
   { why: 'no answer, by a clock that was set back', first: noAnswer, afterMs: -1, asked: 2 },
   { why: 'an answer', first: new DeliveryError('soc', 'answered 503', true, 503), afterMs: 0, asked: 2 },
   { why: 'an address that is refused', first: new DeliveryError('soc', 'refused', false), afterMs: 0, asked: 2 },
+  { why: 'no try', first: new NotTriedError('soc', 'there was no time left'), afterMs: 0, asked: 2 },
   { why: 'no secret', first: new InputError('env://SOC: not set'), afterMs: 0, asked: 2 },
   { why: 'a message taken', first: undefined, afterMs: 0, asked: 2 },
 ])('after $why it is asked $asked times', async ({ first, afterMs, asked }) => {

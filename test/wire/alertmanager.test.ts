@@ -154,6 +154,17 @@ describe.skipIf(binary === undefined)('a real Alertmanager', () => {
     expect(told.map(({ annotations }) => annotations.count)).toEqual(['9']);
   });
 
+  test('of another severity, it fires under that one only', async () => {
+    await post(about('severity', { news: [highs] }));
+    await post(about('severity', { news: [{ ...highs, severity: 'low', severitiesBefore: ['critical'] }] }));
+    expect((await firing('severity')).map(({ labels }) => labels.severity)).toEqual(['low']);
+
+    const over = { cause: 'resolved', severity: 'low', severitiesBefore: ['high'], overMs: nowMs - 1 } as const;
+    await post(about('severity', { news: [{ ...highs, severity: 'high' }] }));
+    await post(about('severity', { news: [{ ...highs, ...over }] }));
+    expect(await firing('severity')).toEqual([]);
+  });
+
   test('a cluster that cannot be judged fires until it can be', async () => {
     await post(about('three', { news: blind.news.map((item) => ({ ...item, sinceMs })) }));
     expect((await firing('three')).map(({ labels }) => labels.alertname)).toEqual(['PortcullisUndetermined']);

@@ -3,14 +3,14 @@ import { inspect } from 'node:util';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Clock, Notifier } from '../../lib/app/ports.ts';
-import { DeliveryError, InputError } from '../../lib/core/errors.ts';
+import { DeliveryError, InputError, NotTriedError } from '../../lib/core/errors.ts';
 import type { Notice } from '../../lib/core/notice.ts';
 import { renderAlertmanager } from '../../lib/core/render/alertmanager.ts';
 import { renderCloudEvent } from '../../lib/core/render/cloudevents.ts';
 import { renderSlack, renderSlackPlain, type SlackPayload } from '../../lib/core/render/slack.ts';
 import { documentBytes, renderWebhook } from '../../lib/core/render/webhook.ts';
 import { Secret } from '../../lib/core/secret.ts';
-import { createHttp, type Timeouts } from '../../lib/http/request.ts';
+import { createHttp, type Http, type Timeouts } from '../../lib/http/request.ts';
 import type { Attempts, SecretSource } from '../../lib/notifiers/attempts.ts';
 import { createSlackNotifier } from '../../lib/notifiers/slack.ts';
 import { createWebhookNotifier, type WebhookFormat } from '../../lib/notifiers/webhook.ts';
@@ -44,6 +44,7 @@ function fakeClock(): Clock & { readonly slept: number[] } {
 
 interface Given {
   readonly url: string | SecretSource;
+  readonly http?: Http;
   readonly clock?: Clock;
   readonly timeouts?: Timeouts;
   readonly attempts?: Attempts;
@@ -59,9 +60,9 @@ interface Kind {
 
 const edges = { receiver: 'chat', http, random: () => 1 };
 
-function given({ url, clock = fakeClock(), timeouts, attempts }: Given) {
+function given({ url, clock = fakeClock(), timeouts, attempts, http = edges.http }: Given) {
   const get: SecretSource = typeof url === 'string' ? async () => new Secret(url) : url;
-  return { ...edges, clock, get, ...(timeouts && { timeouts }), ...(attempts && { attempts }) };
+  return { ...edges, http, clock, get, ...(timeouts && { timeouts }), ...(attempts && { attempts }) };
 }
 
 const slack: Kind = {
@@ -210,15 +211,20 @@ describe.each([slack, webhook, cloudEvents, alertmanager])('$kind', ({ kind, con
     expect(clock.slept[0]).toBeLessThanOrEqual(18_000);
   });
 
-  test('leaves a longer pause to the next run', async () => {
+  test.each([
+    { has: 'a deadline', signal: new AbortController().signal, waits: '45', leaves: '46' },
+    { has: 'no deadline', signal: undefined, waits: '180', leaves: '181' },
+  ])('leaves a longer pause to the next run: a run with $has one of $leaves s', async ({ signal, waits, leaves }) => {
     const server = await startServer();
     const clock = fakeClock();
-    expectPosts(server, { status: 429, headers: { 'retry-after': '120' } });
+    expectPosts(server, { status: 429, headers: { 'retry-after': waits } }, ok);
+    await create({ url: server.origin + path, clock }).deliver(told, 0, signal);
+    expect(clock.slept).toEqual([Number(waits) * 1_000]);
 
-    const error = await failureOf(create({ url: server.origin + path, clock }).deliver(told, 0));
-
-    expect(error).toMatchObject({ retryable: true, status: 429, message: expect.stringContaining('wait 120 s') });
-    expect(clock.slept).toEqual([]);
+    expectPosts(server, { status: 429, headers: { 'retry-after': leaves } });
+    const error = await failureOf(create({ url: server.origin + path, clock }).deliver(told, 0, signal));
+    expect(error).toMatchObject({ retryable: true, status: 429, message: expect.stringContaining(`wait ${leaves} s`) });
+    expect(clock.slept).toHaveLength(1);
   });
 
   test('tries again after a connection that was cut', async () => {
@@ -280,6 +286,29 @@ describe.each([slack, webhook, cloudEvents, alertmanager])('$kind', ({ kind, con
     const delivery = create({ url: server.origin + path }).deliver(told, 0, controller.signal);
 
     expect(await failureOf(delivery)).toMatchObject({ retryable: true });
+  });
+
+  test('what there is no time to send was not tried, and is not held against the receiver', async () => {
+    const server = await startServer();
+
+    const error = await failureOf(create({ url: server.origin + path }).deliver(told, 0, AbortSignal.abort()));
+
+    expect(error).toBeInstanceOf(NotTriedError);
+    expect(error).toMatchObject({ retryable: true, mayBeTaken: false, message: expect.stringContaining('no time') });
+  });
+
+  test('so was not what was stopped before there was a connection; what was sent may be taken', async () => {
+    const [connecting, waiting] = [new AbortController(), new AbortController()];
+    const http = createHttp({ lookup: () => connecting.abort() });
+    const stopped = create({ url: `http://nowhere.example${path}`, http }).deliver(told, 0, connecting.signal);
+    expect(await failureOf(stopped)).toBeInstanceOf(NotTriedError);
+
+    const server = await startServer();
+    expectPosts(server, () => waiting.abort());
+    const error = await failureOf(create({ url: server.origin + path }).deliver(told, 0, waiting.signal));
+    expect(error).not.toBeInstanceOf(NotTriedError);
+    expect(error).toMatchObject({ retryable: true, mayBeTaken: true });
+    expect(error.message).toContain('stopped before there was an answer');
   });
 
   test('there is no time left for a pause', async () => {
@@ -368,6 +397,8 @@ describe('slack alone', () => {
     const error = await failureOf(slack.create({ url: server.origin + path }).deliver(told, 0));
 
     expect(error).toMatchObject({ status, retryable: false, message: expect.stringMatching(says) });
+    // Whoever answered so may have posted it.
+    expect(error.mayBeTaken).toBe(status < 300);
   });
 
   test('an "ok" that was cut is no ok', async () => {

@@ -249,7 +249,7 @@ test.each<{ why: string; allow: string[]; opens: boolean }>([
   expect(door.connections()).toBe(opens ? 1 : 0);
 });
 
-test('insecure: true is for private addresses: http to a public one is refused', async () => {
+test('insecure: true is for addresses of this machine: http to a public one is refused', async () => {
   const { lookup, asked } = dns(['93.184.216.34']);
 
   const { message } = await refusalOf(clientOf({ insecure: true }, lookup).send(post('http://hooks.example')));
@@ -298,7 +298,7 @@ describe('composed', () => {
     expect(world.hss.calls).toEqual([]);
   });
 
-  test('to one Slack webhook messages go a second apart, those of two receivers too; others do not wait', async () => {
+  test('to one Slack webhook messages go a second apart, those of two receivers and of two processes too; others do not wait', async () => {
     const team = '  - {name: team, slack: { webhook: env://SLACK_URL }, insecure: true}\n';
     const world = await startWorld({
       config: (urls) =>
@@ -322,5 +322,10 @@ describe('composed', () => {
     expect(clock.slept).toEqual([1_000, 1_000]);
 
     expect([world.slack.received.length, world.hook.received.length]).toEqual([3, 2]);
+
+    const other = await compose(await loadConfig(world.configFile), { env, clock, log: () => {} });
+    onTestFinished(() => other.close());
+    await (await other.notifiers()).get('chat')?.deliver(changes, 0);
+    expect(clock.slept).toEqual([1_000, 1_000, 1_000]);
   });
 });

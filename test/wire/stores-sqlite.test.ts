@@ -159,6 +159,31 @@ test('deletes what is over, at the latest a day later', async () => {
   expect(await keysOf(store, 'log', '', dayMs)).toEqual(['b', 'c', 'd']);
 });
 
+test('keeps what is not over, whatever a clock says that ran ahead', async () => {
+  const path = await newPath();
+  const dayMs = 86_400_000;
+  /** One run each. */
+  const run = async (key: string, nowMs: number, expiresAtMs?: number) => {
+    const store = await openSqliteStore(path);
+    await store.put('log', { key, value: 1, ...(expiresAtMs !== undefined && { expiresAtMs }) }, 0, nowMs);
+    await store.close();
+  };
+  await run('silence', 0, 30 * dayMs);
+  await run('ahead', 4_000 * dayMs);
+  await run('ahead, again', 4_000 * dayMs + 3_600_000);
+  await run('right', dayMs);
+  const store = closing(await openSqliteStore(path));
+  expect(await keysOf(store, 'log', '', 2 * dayMs)).toContain('silence');
+
+  const count = () => query(path, "SELECT count(*) AS n FROM record WHERE key LIKE '%silence%'").n;
+  expect(count()).toBe(1);
+
+  // It is deleted in its time, also where runs are far apart.
+  await run('later', 40 * dayMs);
+  await run('after that', 60 * dayMs);
+  expect(count()).toBe(0);
+});
+
 const next = `ALTER TABLE record ADD COLUMN note TEXT NOT NULL DEFAULT 'none'`;
 
 test('brings a file of an older version up to date, and keeps what it holds', async () => {

@@ -33,6 +33,22 @@ export function newsEntry(item: AlertNews, told: ClusterNews, atMs: number): Ent
   };
 }
 
+/** The end of an alert under a severity that it was told under, and is not of any more. */
+export function endedEntry(item: AlertNews, severity: AlertNews['severity'], told: ClusterNews, atMs: number): Entry {
+  const entry = newsEntry(item, told, atMs);
+  const labels = { ...entry.labels, severity };
+  if (isOver(item.cause)) return { ...entry, labels };
+  const what = hasReasons(item) ? '' : `${plainText(item.rule, 70)} `;
+  return {
+    ...entry,
+    labels,
+    summary: `${withColon(plainText(clusterOf(told), 100))} ${what}goes on as ${item.severity}, no longer ${severity}`,
+    lines: () => [],
+    annotations: { ...entry.annotations, cause: 'severity-changed' },
+    endsAtMs: atMs,
+  };
+}
+
 function numbers({ count, max, waived, before }: AlertNews): Readonly<Record<string, string>> {
   return {
     count: String(count),

@@ -1,5 +1,5 @@
 import type { Notice } from '../notice.ts';
-import { newsEntry } from './alertmanager-news.ts';
+import { endedEntry, newsEntry } from './alertmanager-news.ts';
 import type { Entry } from './alertmanager-parts.ts';
 import { labelText } from './escape.ts';
 
@@ -20,7 +20,8 @@ export interface PostableAlert {
 const descriptionBudget = 400_000;
 
 /**
- * One entry for each alert. An Alertmanager takes a firing alert for resolved when its `endsAt` has passed, so it has to
+ * One entry for each alert, and one that is over for each other severity under which it may fire there: labels are the
+ * identity, and the severity is one of them. An Alertmanager takes a firing alert for resolved when its `endsAt` has passed, so it has to
  * be posted again before.
  *
  * @param validUntilMs `endsAt` of what fires; epoch milliseconds
@@ -47,7 +48,12 @@ export function renderAlertmanager(notice: Notice, validUntilMs: number): readon
 
 function entriesOf(notice: Notice): readonly Entry[] {
   const clusters = notice.about === 'alerts' ? [notice] : notice.clusters;
-  return clusters.flatMap((cluster) => cluster.news.map((item) => newsEntry(item, cluster, notice.atMs)));
+  return clusters.flatMap((cluster) =>
+    cluster.news.flatMap((item) => [
+      newsEntry(item, cluster, notice.atMs),
+      ...(item.severitiesBefore ?? []).map((severity) => endedEntry(item, severity, cluster, notice.atMs)),
+    ]),
+  );
 }
 
 function present(texts: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -1,4 +1,4 @@
-import { causes } from '../lib/core/deliveries.ts';
+import { causes } from '../lib/core/told.ts';
 
 /**
  * What a month on AWS costs, by the number of clusters: `node scripts/cost.ts 1 10 500`. The assumptions stand in

@@ -1,6 +1,6 @@
 import type { Alert } from '../core/alerts.ts';
 import type { Coverage } from '../core/coverage.ts';
-import type { DeliveryLog } from '../core/deliveries.ts';
+import type { DeliveryLog } from '../core/told.ts';
 import { type Packed, packed, unpacked } from './packed.ts';
 import type { StateStore, StoredRecord } from './state.ts';
 

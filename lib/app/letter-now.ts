@@ -1,6 +1,7 @@
-import { type DeliveryLog, type GivenUp, isOfDigest, type Owed, owe, type Told } from '../core/deliveries.ts';
+import { isOfDigest, type Owed, owe } from '../core/deliveries.ts';
 import { newsOf } from '../core/news.ts';
 import type { AlertNews, ClusterNews, Notice } from '../core/notice.ts';
+import type { DeliveryLog, GivenUp, Told } from '../core/told.ts';
 import { clusterGroup, type LogRecord, loadCluster } from './cluster-state.ts';
 import type { DeadLetter } from './dead-letter-store.ts';
 import type { StateStore } from './state.ts';

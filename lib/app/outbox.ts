@@ -1,8 +1,6 @@
 import type { Alert } from '../core/alerts.ts';
 import {
   type Announce,
-  type Cause,
-  causes,
   givenUpLog,
   isOfDigest,
   messageId,
@@ -14,6 +12,7 @@ import { DeliveryError, InputError, NotTriedError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
+import { type Cause, causes } from '../core/told.ts';
 import { clusterGroup, type LogRecord, loadCluster, putLog, type Refused } from './cluster-state.ts';
 import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';

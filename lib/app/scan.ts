@@ -1,9 +1,9 @@
-import type { Cause } from '../core/deliveries.ts';
 import { formatDuration } from '../core/duration.ts';
 import { InputError } from '../core/errors.ts';
 import type { Evaluation, Reason, ReasonKind, Verdict } from '../core/evaluation.ts';
 import type { ClusterListing, ClusterRow } from '../core/report.ts';
 import { type RouteTable, receiversOf } from '../core/routes.ts';
+import type { Cause } from '../core/told.ts';
 import { tellBypasses } from './bypasses.ts';
 import { clusterGroup } from './cluster-state.ts';
 import { tellDeadLetters } from './dead-letters.ts';

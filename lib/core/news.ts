@@ -1,7 +1,8 @@
 import { type Alert, lapsedAfter } from './alerts.ts';
-import { type Cause, hasRisen, newIdentities, type OwedItem, worstOf } from './deliveries.ts';
+import type { OwedItem } from './deliveries.ts';
 import type { NamedFinding } from './named-finding.ts';
 import type { AlertNews, ClusterNews, NewFinding } from './notice.ts';
+import { type Cause, hasRisen, newIdentities, worstOf } from './told.ts';
 
 /** Findings that are named in the news of one alert. */
 const namedInNews = 20;

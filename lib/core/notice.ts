@@ -1,9 +1,9 @@
 import type { ExpiredWaivers } from './alerts.ts';
-import type { Cause } from './deliveries.ts';
 import type { KeptFinding, Reason } from './evaluation.ts';
 import type { Origin } from './named-finding.ts';
 import type { FindingKind } from './report.ts';
 import type { RuleSeverity } from './severity.ts';
+import type { Cause } from './told.ts';
 
 /** What became of one alert since the receiver last heard of it. */
 export interface AlertNews {

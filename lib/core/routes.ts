@@ -1,7 +1,7 @@
-import { causes } from './deliveries.ts';
 import type { Expression } from './expression.ts';
 import { type FindingKind, findingKinds } from './report.ts';
 import { type RuleSeverity, ruleSeverities } from './severity.ts';
+import { causes } from './told.ts';
 
 /** Routes in order: the first whose condition holds takes it, and later ones only when it says so. */
 export type RouteTable = readonly Route[];

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { type Alert, type AlertOptions, advance } from '../../lib/core/alerts.ts';
-import { type DeliveryLog, owe } from '../../lib/core/deliveries.ts';
+import { owe } from '../../lib/core/deliveries.ts';
 import { newsOf } from '../../lib/core/news.ts';
 import type { AlertNews } from '../../lib/core/notice.ts';
 import { ageOf } from '../../lib/core/render/news-words.ts';
 import type { Finding } from '../../lib/core/report.ts';
+import type { DeliveryLog } from '../../lib/core/told.ts';
 import { evaluate, nowMs } from '../support/evaluate.ts';
 
 const dayMs = 86_400_000;

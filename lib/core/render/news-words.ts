@@ -1,8 +1,8 @@
-import type { Cause } from '../deliveries.ts';
 import { formatDuration } from '../duration.ts';
 import { type OwnKind, ownKinds } from '../evaluation.ts';
 import type { AlertNews, ClusterNews } from '../notice.ts';
 import { type RuleSeverity, ruleSeverities } from '../severity.ts';
+import type { Cause } from '../told.ts';
 import { fitLines } from './fit-lines.ts';
 import { plural, quantity } from './words.ts';
 

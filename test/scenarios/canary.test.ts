@@ -250,7 +250,7 @@ describe.concurrent('receivers that give everything back', () => {
     const world = await start({ receivers }, context);
     const log = () => world.said.map(({ bytes }) => bytes).join('\n');
     // Slack gets a second message in place of one that it does not like.
-    const workMs = ['status 400', 'status 413'].includes(receivers) ? 3_500 : 1_500;
+    const workMs = ['status 400', 'status 413'].includes(receivers) ? 4_500 : 2_500;
 
     expect(await world.scanFunction(workMs)).toMatchObject({ exitCode: 2 });
     for (const name of failing) expect(log()).toMatch(new RegExp(`"not delivered",.*"receiver":"${name}"`));

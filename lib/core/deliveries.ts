@@ -147,8 +147,8 @@ export function owe(
       // By what it has heard there is nothing to tell any more.
       delete givenUp[fingerprint];
       isNoted = true;
-    } else if (lost !== undefined && options.again === undefined && causeBy(lost) === undefined) {
-      cause = undefined;
+    } else if (lost !== undefined && options.again === undefined && changedMs(alert) <= lost.atMs) {
+      if (causeBy(lost) === undefined) cause = undefined;
     }
     if (cause === 'reminder' && options.again !== undefined && lost?.cause !== 'reminder') cause = undefined;
     if (cause === 'new' && lost?.cause === 'standing' && before === undefined) cause = 'standing';
@@ -265,6 +265,11 @@ function remembered(alerts: readonly Alert[], told: Readonly<Record<string, Told
   const first = over.toSorted((a, b) => (b.overMs ?? 0) - (a.overMs ?? 0)).slice(keptOver);
   const forgotten = new Set(first.map(({ fingerprint }) => fingerprint));
   return (fingerprint) => !forgotten.has(fingerprint);
+}
+
+/** When it came to be as it is. */
+function changedMs({ state, overMs, backMs, sinceMs }: Alert): number {
+  return state === 'over' ? (overMs ?? 0) : (backMs ?? sinceMs);
 }
 
 function pick<T>(record: Readonly<Record<string, T>>, isKept: (key: string) => boolean): Record<string, T> {

@@ -415,6 +415,24 @@ describe('that a cluster cannot be judged, when that was given up', () => {
   });
 });
 
+test('an end that comes after one that was given up is told, though other news of the cluster was refused in between', async () => {
+  const world = scripted({
+    policy: 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n  - {id: q, on: vulnerabilities, max: 1}\n',
+    options: { owedForMs: hourMs },
+  });
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  await look(world, 0, vuls());
+  expect(await look(world, 1, vuls(1))).toEqual(['chat: prod new r 1']);
+  chat.usual = 'unknown';
+  for (const hour of [2, 3]) await look(world, hour, vuls());
+  expect(await loadDeadLetters(world.store, startMs)).toHaveLength(1);
+  // It is back, which is what chat believes, and there is more that chat does not take.
+  await look(world, 4, vuls(1, 2));
+  await look(world, 4.5, vuls());
+  chat.usual = 'accept';
+  expect(await look(world, 5, vuls())).toContain('chat: prod resolved r 2');
+});
+
 test('each message more that is given up is told, those of a run at once, and fewer are not', async () => {
   const world = scripted({ receivers: { pager: 'summary', chat: 'summary' } });
   const pager = world.receivers.get('pager') as ScriptedReceiver;

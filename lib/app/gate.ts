@@ -324,7 +324,8 @@ async function remember(
   const images = (request.images ?? []).map(({ text }) => text);
   const baseline = isWanted || evaluation.verdict === 'pass' ? baselineOf(evaluation, policy.rules, images) : undefined;
   const isKept = baseline !== undefined && (await keepPrevious(usable(edges), previous, baseline, isWanted, nowMs));
-  if (isKept && !isFirst && !isWanted) {
+  const isOther = JSON.stringify(baseline) !== JSON.stringify(previous.baseline);
+  if (isKept && isOther && !isFirst && !isWanted) {
     // Compared with itself from now on: whoever asks again gets what was found now.
     const next = { policy, nowMs, options: optionsOf(request, { ...previous, baseline }) };
     const { value } = kept({ ...evaluation, evaluatedAtMs: nowMs }, row, 0);

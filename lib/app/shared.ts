@@ -100,12 +100,11 @@ export class Shared {
     try {
       if (isNew && (await this.#put(key, { result: resultOf(value, nowMs, freshMs) }, 0, nowMs)) !== undefined) return;
       const [record] = await this.#options.store.load(group, key, nowMs);
-      await this.#put(
-        key,
-        { result: resultOf(value, nowMs, freshMs) },
-        record?.key === key ? record.version : 0,
-        nowMs,
-      );
+      const isThere = record?.key === key;
+      const { result } = isThere ? (record.value as SharedRecord) : {};
+      // What is good for ever is not given up for what is in doubt.
+      if (result?.freshUntilMs === forEver && freshMs < forEver) return;
+      await this.#put(key, { result: resultOf(value, nowMs, freshMs) }, isThere ? record.version : 0, nowMs);
     } catch (error) {
       this.#withoutStore(error);
     }
@@ -228,8 +227,10 @@ export function isNews({ atMs }: { readonly atMs: number }, before: { readonly a
   return atMs !== before?.atMs;
 }
 
+const forEver = Number.MAX_SAFE_INTEGER;
+
 function resultOf<T>(value: T, atMs: number, freshMs: number): Result {
-  return { gzip: toGzip(value), atMs, freshUntilMs: Math.min(atMs + freshMs, Number.MAX_SAFE_INTEGER) };
+  return { gzip: toGzip(value), atMs, freshUntilMs: Math.min(atMs + freshMs, forEver) };
 }
 
 async function alone<T>(work: () => Promise<Shareable<T>>, atMs: number): Promise<Remembered<T>> {

@@ -30,6 +30,8 @@ export function retime(
   if (turned.some(({ id }) => counts(id))) return undefined;
 
   const ageMs = nowMs - report.scannedAtMs;
+  // By the clock of who asks it may be of the future, which by that of who looked it was not.
+  if (askedMs - report.scannedAtMs < -clockSkewMs) return undefined;
   // What was not read has no age.
   const stale =
     report.digest === ''

@@ -757,6 +757,35 @@ test('a lenient result is not what a strict one is compared with', async () => {
   expect((await ask(true)).verdict).toBe('fail');
 });
 
+test('a question with the previous result costs no report call while the report is the same', async () => {
+  await (await open()).gate({ cluster: 'prod-us', writePrevious: true }, worldNowMs);
+  const asked = [];
+  for (let i = 0; i < 5; i++) {
+    const before = calls(world.hss, 'report');
+    const app = await open();
+    expect((await app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs + i)).verdict).toBe('pass');
+    asked.push(calls(world.hss, 'report') - before);
+  }
+  expect(asked.slice(1)).toEqual([0, 0, 0, 0]);
+});
+
+test('what was found by a good look stays known though a scan cannot look', async () => {
+  const app = await open({ freshMs: 0, clock: leapingClock() });
+  expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs)).verdict).toBe('pass');
+  world.hss.fail({ kind: 'status', status: 503 }, { api: 'report', times: 400 });
+  await app.scan(worldNowMs + 1000);
+  expect((await app.gate({ cluster: 'prod-eu' }, worldNowMs + 2000)).verdict).toBe('pass');
+});
+
+test('a report that is from the future by the clock of who asks does not pass, whatever another clock found', async () => {
+  const minuteMs = 60_000;
+  rescan('prod-eu', worldNowMs + 24 * minuteMs);
+  const ahead = await open({ freshMs: 0 });
+  expect((await ahead.gate({ cluster: 'prod-eu' }, worldNowMs + 13.5 * minuteMs)).verdict).toBe('pass');
+  const { verdict, reasons } = await (await open({ freshMs: 0 })).gate({ cluster: 'prod-eu' }, worldNowMs);
+  expect([verdict, reasons.map(({ kind }) => kind)]).toEqual(['undetermined', ['report-unreadable']]);
+});
+
 test('a question with the previous result is answered when HSS is down, too', async () => {
   const app = await open({ freshMs: 0 });
   const ask = (ms = 0) => app.gate({ cluster: 'prod-us', baseline: 'previous' }, worldNowMs + ms);

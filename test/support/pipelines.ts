@@ -10,13 +10,14 @@ export const root = resolve(import.meta.dirname, '..', '..');
 
 type Env = Readonly<Record<string, string>>;
 
-/** With nothing of this machine in the environment but where programs are. */
+/** With nothing of this machine in the environment but where programs are, and what Node has made of them before. */
 export function shell(
   program: string,
   args: readonly string[],
   { cwd, env = {} }: { readonly cwd: string; readonly env?: Env },
 ): Promise<Ran> {
-  const path = { PATH: process.env.PATH ?? '', HOME: cwd };
+  const compiled = join(root, 'node_modules', '.cache', 'compiled');
+  const path = { PATH: process.env.PATH ?? '', HOME: cwd, NODE_COMPILE_CACHE: compiled };
   return new Promise((done) => {
     const child = execFile(program, args, { cwd, env: { ...path, ...env } }, (error, stdout, stderr) => {
       done({ code: error === null ? 0 : Number(error.code ?? 255), stdout, stderr });

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { clockSkewMs } from '../lib/core/duration.ts';
 import type { Queue } from '../lib/queue/sqs.ts';
 
 /** One source to be worked, as `schedule` and `scan` send it. */
@@ -15,7 +16,9 @@ export type SourceMessage = z.infer<typeof SourceMessage>;
 /** Deliveries to be tried again, as `scan` and `deliver` send it. */
 const RetryMessage = z.object({
   version: z.literal(1),
-  targets: z.array(z.object({ source: z.string(), clusterId: z.string(), clusterName: z.string() })),
+  targets: z.array(
+    z.object({ source: z.string(), clusterId: z.string(), clusterName: z.string(), receiver: z.optional(z.string()) }),
+  ),
   attempt: z.int().check(z.minimum(1)),
 });
 export type RetryMessage = z.infer<typeof RetryMessage>;
@@ -62,4 +65,13 @@ export async function sendRetries(
 ): Promise<void> {
   for (const message of retryMessages(targets, attempt))
     await queue.send(message, { delaySeconds: retryDelaySeconds(attempt) });
+}
+
+/**
+ * When the schedule asked for a run, in UTC; now, where somebody asked for one in the future: until then all that is
+ * remembered would be older than it.
+ */
+export function tickAt(tick: string, nowMs: number): string {
+  const atMs = Date.parse(tick);
+  return new Date(atMs > nowMs + clockSkewMs ? nowMs : atMs).toISOString();
 }

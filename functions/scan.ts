@@ -8,7 +8,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { parseSourceMessage, type SourceMessage, sendRetries } from './messages.ts';
+import { parseSourceMessage, type SourceMessage, sendRetries, tickAt } from './messages.ts';
 import { addRun, noMetrics, powertoolsMetrics, type RunMetrics } from './metrics.ts';
 
 /** Enough for what is under way to end, and to be said. */
@@ -132,7 +132,8 @@ async function work(
   queues: ScanQueues,
   metrics: RunMetrics,
 ): Promise<void> {
-  const { source, tick, part } = message;
+  const { source, part } = message;
+  const tick = tickAt(message.tick, Date.now());
   const { log } = instance;
   const app = await instance.app();
   const known = app.sources.find(({ name }) => name === source);
@@ -152,7 +153,7 @@ async function work(
   );
   const { looked, left } = summary;
   if (left > 0 && looked > 0) {
-    const next: SourceMessage = { ...message, part: part + 1 };
+    const next: SourceMessage = { ...message, tick, part: part + 1 };
     await queues.sources.send(next, { group: known.group, once: `${source}-${tick}-${next.part}` });
     log('info', 'clusters left for a continuation', { source, left, part: next.part });
   }

@@ -5,7 +5,7 @@ import { withDeadline } from './deadline.ts';
 import { createInstance, describeError, type Instance } from './instance.ts';
 import type { Invocation } from './invocation.ts';
 import { powertoolsLogging } from './logging.ts';
-import { parseSourceMessage, type SourceMessage, sendRetries } from './messages.ts';
+import { parseSourceMessage, type SourceMessage, sendRetries, tickAt } from './messages.ts';
 
 const instance = createInstance(process.env, powertoolsLogging());
 
@@ -58,7 +58,8 @@ export async function schedule(
   const { log } = instance;
   instance.begin(invocation.awsRequestId);
   const given = z.safeParse(Tick, event);
-  const tick = new Date(given.success ? Date.parse(given.data.tick) : Date.now()).toISOString();
+  const nowMs = Date.now();
+  const tick = tickAt(given.success ? given.data.tick : new Date(nowMs).toISOString(), nowMs);
   const app = await instance.app();
   const sent = await Promise.allSettled(
     app.sources.map(({ name: source, group }) => {

@@ -21,7 +21,7 @@ import { noPolicy, type WatchedSource } from './app/watched.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { heartbeatReferences, receiverReferences } from './config/references.ts';
 import { type Receiver, secretReference } from './config/schema.ts';
-import { formatDuration } from './core/duration.ts';
+import { clockSkewMs, formatDuration } from './core/duration.ts';
 import { InputError, UndeterminedError } from './core/errors.ts';
 import { clusterFinding } from './core/evaluate.ts';
 import type { Evaluation } from './core/evaluation.ts';
@@ -339,7 +339,11 @@ export async function compose(config: Config, world: World): Promise<App> {
     },
     deliverOwed: async (targets, nowMs, signal, askAgain) =>
       deliverOwed(await scanEdges({ askAgain }, onceEach(secrets), brief), targets, nowMs, signal),
-    lastWholeScan: async (source, nowMs) => (await loadLooks(await store(), source, nowMs))[whole] ?? 0,
+    async lastWholeScan(source, nowMs) {
+      const { [whole]: atMs = 0 } = await loadLooks(await store(), source, nowMs);
+      // What lies in the future was noted by a clock that ran ahead.
+      return atMs <= nowMs + clockSkewMs ? atMs : 0;
+    },
     tellPoisoned: async (sources, command, isWhole, nowMs, signal, askAgain) =>
       tellPoisoned(await scanEdges({ askAgain }), sources, command, isWhole, nowMs, signal),
     sources: config.sources.map(({ name, credentials }) => ({ name, group: limitGroup(config, credentials) })),

@@ -13,7 +13,7 @@ import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
 import { type Cause, causes } from '../core/told.ts';
-import { clusterGroup, type LogRecord, loadCluster, putLog, type Refused } from './cluster-state.ts';
+import { type LogRecord, loadCluster, putLog, type Refused } from './cluster-state.ts';
 import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';
 import type { Followed } from './follow.ts';
@@ -94,6 +94,8 @@ export interface OwedTarget {
   readonly source: string;
   readonly clusterId: string;
   readonly clusterName: string;
+  /** Absent: any. */
+  readonly receiver?: string | undefined;
 }
 
 export type AskAgain = (targets: readonly OwedTarget[]) => Promise<void>;
@@ -153,8 +155,6 @@ export class Outbox {
   readonly #queues = new Map<string, Promise<void>>();
   /** Messages in a row, by receiver, that got no answer or none that says when it may be tried again. */
   readonly #unanswered = new Map<string, number>();
-  /** Messages in a row, by receiver, that it found fault with. */
-  readonly #faults = new Map<string, number>();
   /** Whether a receiver has been told of clusters of a source before, by both. */
   readonly #toldBefore = new Map<string, Promise<boolean>>();
   /** What stands as told or stood before the first look, to be told in one message. */
@@ -202,10 +202,14 @@ export class Outbox {
   async askAgain(chain: readonly OwedTarget[] = []): Promise<void> {
     const { askAgain, store } = this.#edges;
     if (askAgain === undefined) return;
-    const own = new Set(chain.map(({ source, clusterId }) => clusterGroup(source, clusterId)));
-    const asked = [...this.#notTaken].filter(([group, { isUnasked }]) => isUnasked || own.has(group));
+    // A chain goes on with what it is about: else each receiver that fails now and then would begin one for all others.
+    const own = new Set(chain.map(targetKey));
+    const isOwn = ({ receiver: _, ...any }: OwedTarget) => own.has(targetKey(any));
+    const asked = [...this.#notTaken.values()].filter(
+      ({ target, isUnasked }) => isUnasked || own.has(targetKey(target)) || isOwn(target),
+    );
     if (asked.length === 0) return;
-    await askAgain(asked.map(([, { target }]) => target));
+    await askAgain(asked.map(({ target }) => target));
     const written = this.#unasked.splice(0).map(({ group, receiver, value, version }) => {
       const { isUnasked: _, ...owed } = value.owed as Refused;
       return putLog(store, group, receiver, { ...value, owed }, version, this.#nowMs);
@@ -213,6 +217,11 @@ export class Outbox {
     // What could not be written is when it is tried again.
     for (const one of await Promise.allSettled(written))
       if (one.status === 'rejected' && !(one.reason instanceof StoreError)) throw one.reason;
+  }
+
+  /** What could not even be tried stays owed. */
+  leave(target: OwedTarget): void {
+    if (!this.#notTaken.has(targetKey(target))) this.#notTaken.set(targetKey(target), { target, isUnasked: false });
   }
 
   /** Whether telling of it ended with an error of ours, or of the store. */
@@ -226,9 +235,10 @@ export class Outbox {
       this.#toldBefore.set(pairOf({ receiver, source }), Promise.resolve(false));
   }
 
-  /** Ask for what every receiver is owed about a cluster. */
-  tell(source: string, followed: Followed, policy: Policy): void {
+  /** Ask for what receivers are owed about a cluster. @param only those; absent: every one */
+  tell(source: string, followed: Followed, policy: Policy, only?: ReadonlySet<string>): void {
     for (const receiver of this.#edges.notifiers.keys()) {
+      if (only?.has(receiver) === false) continue;
       const target = { receiver, source, followed, policy };
       if (this.#isForLater(target)) addTo(this.#again, target);
       else this.#enqueue(receiver, [target], () => this.#tellOne(target));
@@ -403,10 +413,11 @@ export class Outbox {
     return leftMs > 0 && leftMs <= 2 * this.#edges.options.claimMs;
   }
 
-  #owe({ source, followed: { group, row } }: Target, isUnasked: boolean): void {
-    const { clusterId, clusterName } = row;
-    const wasUnasked = this.#notTaken.get(group)?.isUnasked === true;
-    this.#notTaken.set(group, { target: { source, clusterId, clusterName }, isUnasked: isUnasked || wasUnasked });
+  #owe({ receiver, source, followed }: Target, isUnasked: boolean): void {
+    const { clusterId, clusterName } = followed.row;
+    const target = { source, clusterId, clusterName, receiver };
+    const wasUnasked = this.#notTaken.get(targetKey(target))?.isUnasked === true;
+    this.#notTaken.set(targetKey(target), { target, isUnasked: isUnasked || wasUnasked });
   }
 
   #owed({ receiver, source, followed, policy }: Target, log: LogRecord | undefined): Owed | undefined {
@@ -437,7 +448,7 @@ export class Outbox {
   }
 
   async #send(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<void> {
-    const refusals = await this.#sendInParts(receiver, notice, claims);
+    const refusals = await this.#sendInParts(receiver, notice, claims, { id: notice.id, row: 0, all: 0 });
     const [first] = refusals;
     const isTakenInPart = refusals.flatMap((refusal) => refusal.claims).length < claims.length;
     // Where none of its parts was taken the message is not what is wrong, and stays one.
@@ -447,19 +458,29 @@ export class Outbox {
 
   /**
    * Of a digest that the receiver finds fault with each half is sent alone, until the fault keeps nothing else back.
+   * @param whole the id of the whole, and how many of its parts it found fault with: in a row, and in all
    * @returns what was not taken
    */
-  async #sendInParts(receiver: string, notice: Notice, claims: readonly Claimed[]): Promise<readonly Refusal[]> {
+  async #sendInParts(
+    receiver: string,
+    notice: Notice,
+    claims: readonly Claimed[],
+    whole: { readonly id: string; row: number; all: number },
+  ): Promise<readonly Refusal[]> {
     const error = await this.#deliver(receiver, notice, claims);
-    if (error === undefined) return [];
-    const isOfContent = error instanceof DeliveryError && error.isOfContent;
-    const faults = (this.#faults.get(receiver) ?? 0) + (isOfContent ? 1 : 0);
-    this.#faults.set(receiver, faults);
-    if (!isOfContent || claims.length < 2 || faults >= mostFaults) return [{ notice, claims, error }];
+    if (error === undefined) {
+      whole.row = 0;
+      return [];
+    }
+    if (!(error instanceof DeliveryError) || !error.isOfContent) return [{ notice, claims, error }];
+    whole.row++;
+    whole.all++;
+    const isEnough = claims.length < 2 || whole.row >= mostFaults || whole.all >= mostFaultsInAll;
+    if (isEnough) return [{ notice, claims, error }];
     const half = Math.ceil(claims.length / 2);
     const refusals: Refusal[] = [];
     for (const part of [claims.slice(0, half), claims.slice(half)])
-      refusals.push(...(await this.#sendInParts(receiver, partOf(notice, part), part)));
+      refusals.push(...(await this.#sendInParts(receiver, partOf(notice, part, whole.id), part, whole)));
     return refusals;
   }
 
@@ -477,7 +498,6 @@ export class Outbox {
       if (unanswered >= mostUnanswered) throw new NotTriedError(receiver, notTried);
       const taken = await this.#edges.notifiers.get(receiver)?.deliver(notice, this.#nowMs, this.#signal);
       this.#unanswered.delete(attempts);
-      this.#faults.delete(receiver);
       result.refusal = taken?.refusal ?? result.refusal;
     } catch (error) {
       if (!(error instanceof DeliveryError) && !(error instanceof InputError)) throw error;
@@ -569,6 +589,8 @@ const notTried = `was not tried, since it took none of the ${mostUnanswered} mes
  * everything is not asked for each cluster.
  */
 const mostFaults = 12;
+/** What is left of it then is sent by the next run: this one has an end. */
+const mostFaultsInAll = 60;
 
 /** Those that were not tried yet, and those of each message that was not taken. */
 function byMessage(targets: readonly Target[]): readonly (readonly Target[])[] {
@@ -596,12 +618,12 @@ function isGone(error: DeliveryError | InputError): boolean {
   return error instanceof DeliveryError && error.status === 410;
 }
 
-/** Of a digest what is about these clusters, as a message of its own. */
-function partOf(notice: Notice, claims: readonly Claimed[]): Notice {
+/** Of a digest what is about these clusters, as a message of its own: the same one, whatever parts were sent before. */
+function partOf(notice: Notice, claims: readonly Claimed[], whole: string): Notice {
   if (notice.about === 'alerts') return notice;
   const ids = new Set(claims.map(({ followed }) => followed.row.clusterId));
   const clusters = notice.clusters.filter(({ cluster }) => ids.has(cluster.id));
-  return { ...notice, id: messageId([notice.id, ...claims.map(({ owed }) => owed.id)]), clusters };
+  return { ...notice, id: messageId([whole, ...claims.map(({ owed }) => owed.id)]), clusters };
 }
 
 function mutedIn(log: LogRecord, muted: Owed['muted']): LogRecord {
@@ -628,6 +650,10 @@ function isForDigest({ items, uncalled, look }: Owed): boolean {
 /** What the receiver may know once this was sent. */
 function mayKnowOf({ tried, look }: Owed): Pick<LogRecord, 'tried' | 'look'> {
   return { tried, ...(look !== undefined && { look }) };
+}
+
+function targetKey({ source, clusterId, receiver }: OwedTarget): string {
+  return JSON.stringify([source, clusterId, receiver ?? null]);
 }
 
 function pairOf({ receiver, source }: Pick<Target, 'receiver' | 'source'>): string {

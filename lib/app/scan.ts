@@ -131,17 +131,46 @@ export async function deliverOwed(
   const { outbox, finish } = await openOutbox(edges, nowMs, signal);
   const run = new Run(edges, outbox, nowMs, signal, {});
   const [first] = edges.sources;
-  for (const { source: name, clusterId, clusterName } of targets) {
+  const clusters = byCluster(targets);
+  const broken: StoreError[] = [];
+  for (const [group, of] of clusters) {
+    const [{ source: name, clusterId, clusterName }] = of;
     const source = edges.sources.find((one) => one.name === name) ?? (name === ourselves ? first : undefined);
     if (source === undefined) continue;
     const row = { clusterId, clusterName, scannedAtMs: undefined };
-    const group = clusterGroup(name, clusterId);
-    const followed = await followEvaluation(group, row, undefined, { policy: source.policy, nowMs }, edges);
-    outbox.tell(name, followed, source.policy);
+    const only = of.every(({ receiver }) => receiver !== undefined) && new Set(of.map(({ receiver = '' }) => receiver));
+    try {
+      const followed = await followEvaluation(group, row, undefined, { policy: source.policy, nowMs }, edges);
+      outbox.tell(name, followed, source.policy, only || undefined);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      edges.log('error', 'what is owed cannot be read', { group, reason: error.message });
+      broken.push(error);
+      for (const target of of) outbox.leave(target);
+    }
   }
-  await finish();
+  // Nothing could be done: the message comes again by itself.
+  if (broken[0] !== undefined && broken.length === clusters.size) throw broken[0];
+  await finish().catch((error: unknown) => {
+    if (!(error instanceof StoreError)) throw error;
+    edges.log('error', 'what is owed cannot be written', { reason: error.message });
+    for (const target of targets)
+      if (outbox.isBroken(clusterGroup(target.source, target.clusterId))) outbox.leave(target);
+  });
   await outbox.askAgain(targets);
   return run.summary();
+}
+
+type Targets = readonly [OwedTarget, ...OwedTarget[]];
+
+function byCluster(targets: readonly OwedTarget[]): ReadonlyMap<string, Targets> {
+  const clusters = new Map<string, Targets>();
+  for (const target of targets) {
+    const group = clusterGroup(target.source, target.clusterId);
+    const [first = target, ...more] = clusters.get(group) ?? [];
+    clusters.set(group, first === target ? [target] : [first, ...more, target]);
+  }
+  return clusters;
 }
 
 /**

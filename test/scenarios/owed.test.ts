@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { loadDeadLetters } from '../../lib/app/dead-letter-store.ts';
 import { loadLooks, whole } from '../../lib/app/looks.ts';
+import type { OwedTarget } from '../../lib/app/outbox.ts';
 import { discardDeadLetters, replayDeadLetters } from '../../lib/app/replay.ts';
 import { addSilence, expireSilence } from '../../lib/app/silences.ts';
 import { type StateStore, StoreError } from '../../lib/app/state.ts';
@@ -949,6 +950,95 @@ test('a receiver that takes its time keeps no digest from another one', async ()
   world.clusters.set('prod', { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
   await world.run(startMs);
   expect(world.heard()).toEqual(['slow: prod new r 1', 'digest first chat: prod standing r 1']);
+});
+
+describe('what is asked for to be tried again', () => {
+  const at = (hour: number) => startMs + hour * hourMs;
+  /** Retries that wait. */
+  function asking(world: Scripted): OwedTarget[][] {
+    const waiting: OwedTarget[][] = [];
+    world.askAgain = async (targets) => {
+      waiting.push([...targets]);
+    };
+    return waiting;
+  }
+
+  test('is one chain for each receiver, though another one of the cluster fails now and then', async () => {
+    const world = scripted({ receivers: { dead: 'summary', flaps: 'summary' } });
+    const [dead, flaps] = ['dead', 'flaps'].map((name) => world.receivers.get(name)) as [
+      ScriptedReceiver,
+      ScriptedReceiver,
+    ];
+    const waiting = asking(world);
+    await look(world, 0, vuls());
+    dead.usual = 'refuse';
+    for (let hour = 1; hour <= 12; hour++) {
+      flaps.script.push('refuse');
+      await look(world, hour, vuls(...range(hour)));
+      for (const minutes of [15, 30, 45])
+        for (const targets of waiting.splice(0)) await world.retry(at(hour) + minutes * minuteMs, targets);
+      expect(waiting.map((targets) => targets.map(({ receiver }) => receiver))).toEqual([['dead']]);
+    }
+    expect(dead.sent.length - dead.accepted.length).toBe(12 * 4);
+  });
+
+  test('goes on for others where the memory of a cluster cannot be read, and for that one', async () => {
+    const world = scripted();
+    const chat = world.receivers.get('chat') as ScriptedReceiver;
+    const waiting = asking(world);
+    const names = ['a', 'b', 'c'];
+    for (const name of names) world.clusters.set(name, { findings: {}, scannedAtMs: at(0) });
+    await world.run(at(0));
+    for (const name of names) world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: at(1) });
+    chat.usual = 'refuse';
+    await world.run(at(1));
+    const [targets = []] = waiting.splice(0);
+    expect(targets).toHaveLength(3);
+    const { store } = world;
+    const isBroken = (group: string) => group.endsWith('/id-a');
+    world.store = {
+      ...store,
+      load: async (group, ...rest) => {
+        if (isBroken(group)) throw new StoreError('no JSON');
+        return store.load(group, ...rest);
+      },
+    };
+    chat.usual = 'accept';
+    await world.retry(at(1.25), targets);
+    expect(world.heard().sort()).toEqual(['chat: b new r 1', 'chat: c new r 1']);
+    expect(waiting.flat().map(({ clusterName }) => clusterName)).toEqual(['a']);
+    world.store = store;
+    await world.retry(at(1.5), waiting.flat());
+    expect(world.heard()).toEqual(['chat: a new r 1']);
+  });
+});
+
+test('a part of a digest that comes again after a crash has the id it had', async () => {
+  const world = scripted();
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  for (const name of ['a', 'b', 'c', 'd'])
+    world.clusters.set(name, { findings: { vulnerabilities: vuls(1) }, scannedAtMs: startMs });
+  chat.faults = ['d'];
+  for (let n = 1; ; n++) {
+    world.store = createMemoryStore();
+    chat.accepted.length = 0;
+    let count = 0;
+    const { died, operate } = crashing(n, 'after');
+    const counting: Operate = (name, effect) => {
+      count++;
+      return operate(name, effect);
+    };
+    await Promise.race([died, world.run(startMs, counting)]);
+    await world.run(startMs + hourMs);
+    const ids = new Map<string, Set<string>>();
+    for (const notice of chat.accepted) {
+      const clusters = notice.about === 'digest' ? notice.clusters : [];
+      const about = clusters.map(({ cluster }) => cluster.name).join();
+      ids.set(about, (ids.get(about) ?? new Set()).add(notice.id));
+    }
+    for (const [about, of] of ids) expect(of.size, `${about}, dies at ${n}`).toBe(1);
+    if (count < n) break;
+  }
 });
 
 describe('a digest that a receiver finds fault with', () => {

@@ -95,6 +95,8 @@ export interface Scripted {
   policy: Policy;
   /** Why the policy cannot be used. */
   policyProblem: WatchedSource['policyProblem'];
+  /** Takes what is to be tried again in minutes; undefined: nobody is asked. */
+  askAgain: ScanEdges['askAgain'];
   /** Moved ahead, time passes while runs are under way. */
   passedMs: number;
   /** The scheduled job, once; `operate` stands around all that it asks of the world. */
@@ -169,6 +171,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
     exclude: [],
     isReachable: true,
     calls,
+    askAgain: undefined,
     passedMs: 0,
     policy: typeof policy === 'string' ? policyOf(policy) : policy,
     policyProblem: undefined,
@@ -209,6 +212,7 @@ export function scripted(given: ScriptedOptions = {}): Scripted {
       announce: new Map(Object.entries(given.receivers ?? { chat: 'summary' as const })),
       reposts: new Set(given.reposts),
       log: () => {},
+      askAgain: world.askAgain,
       options: { ...defaultOptions, ...given.options },
       async readReport(body, read, push) {
         let text = '';

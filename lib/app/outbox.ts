@@ -12,7 +12,7 @@ import { DeliveryError, InputError, NotTriedError } from '../core/errors.ts';
 import { newsOf } from '../core/news.ts';
 import type { ClusterNews, Notice } from '../core/notice.ts';
 import type { Policy } from '../core/policy/parse.ts';
-import { type Cause, causes } from '../core/told.ts';
+import { type Cause, causes, type Told } from '../core/told.ts';
 import { type LogRecord, loadCluster, putLog, type Refused } from './cluster-state.ts';
 import { keepDeadLetter } from './dead-letter-store.ts';
 import { DigestMessages } from './digest-messages.ts';
@@ -628,11 +628,15 @@ function partOf(notice: Notice, claims: readonly Claimed[], whole: string): Noti
 
 function mutedIn(log: LogRecord, muted: Owed['muted']): LogRecord {
   if (muted.length === 0) return log;
-  const marked = muted.flatMap((fingerprint) => {
-    const told = log.told?.[fingerprint];
-    return told === undefined ? [] : [[fingerprint, { ...told, isMuted: true as const }] as const];
-  });
-  return { ...log, told: { ...log.told, ...Object.fromEntries(marked) } };
+  const marked = <T extends Told>(of: Readonly<Record<string, T>>) =>
+    Object.fromEntries(
+      Object.entries(of).map(([fingerprint, told]) => [
+        fingerprint,
+        muted.includes(fingerprint) && told.state === 'firing' ? { ...told, isMuted: true as const } : told,
+      ]),
+    );
+  const { told, givenUp } = log;
+  return { ...log, ...(told && { told: marked(told) }), ...(givenUp && { givenUp: marked(givenUp) }) };
 }
 
 /** That messages of its own were given up it hears with the next that are: of that no letter is kept. */

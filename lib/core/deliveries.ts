@@ -139,6 +139,12 @@ export function owe(
       }
       if (alert.state === 'firing' && lost?.state === 'firing' && lost.isMuted !== true) {
         givenUp[fingerprint] = { ...lost, isMuted: true };
+        muted.push(fingerprint);
+        isNoted = true;
+      }
+      // That it was over, which it has not heard, is so no more.
+      if (alert.state === 'firing' && lost?.state === 'over') {
+        delete givenUp[fingerprint];
         isNoted = true;
       }
       continue;

@@ -433,6 +433,46 @@ test('an end that comes after one that was given up is told, though other news o
   expect(await look(world, 5, vuls())).toContain('chat: prod resolved r 2');
 });
 
+test('what was given up speaks when a silence ends, though other news of the cluster was refused meanwhile', async () => {
+  const world = scripted({
+    policy: 'rules:\n  - {id: r, on: vulnerabilities, max: 0}\n  - {id: q, on: vulnerabilities, max: 1}\n',
+    receivers: { chat: 'all' },
+    options: { owedForMs: hourMs },
+  });
+  const chat = world.receivers.get('chat') as ScriptedReceiver;
+  await look(world, 0, vuls());
+  chat.usual = 'unknown';
+  for (const hour of [1, 3]) await look(world, hour, vuls(1));
+  expect(await loadDeadLetters(world.store, startMs)).toHaveLength(1);
+  const given = { where: 'rule == "r"', author: 'ops', comment: 'c', untilMs: startMs + 8 * hourMs };
+  await addSilence(world.store, given, startMs + 3 * hourMs);
+  for (const hour of [4, 4.5]) await look(world, hour, vuls(1, 2));
+  chat.usual = 'accept';
+  expect(await look(world, 8, vuls(1))).toContain('chat: prod new r 1');
+});
+
+test.each(['replay', 'discard'] as const)(
+  'an end is told after a long silence, whose earlier one was given up: %s',
+  async (how) => {
+    const world = scripted({ options: { owedForMs: hourMs } });
+    const chat = world.receivers.get('chat') as ScriptedReceiver;
+    await look(world, 0, vuls());
+    await look(world, 1, vuls(1));
+    chat.usual = 'unknown';
+    for (const hour of [2, 4]) await look(world, hour, vuls());
+    expect(await loadDeadLetters(world.store, startMs)).toHaveLength(1);
+    chat.usual = 'accept';
+    const given = { where: 'rule == "r"', author: 'ops', comment: 'c', untilMs: startMs + 60 * dayMs };
+    await addSilence(world.store, given, startMs + 4 * hourMs);
+    await look(world, 5, vuls(1));
+    if (how === 'replay') await replayDeadLetters(world.store, world.receivers, [], startMs + 5 * hourMs);
+    else await discardDeadLetters(world.store, [], startMs + 5 * hourMs);
+    const heard: string[] = [];
+    for (let day = 1; day <= 61; day++) heard.push(...(await look(world, day * 24, day < 3 ? vuls(1) : vuls())));
+    expect(heard).toContain('chat: prod resolved r 1');
+  },
+);
+
 test('each message more that is given up is told, those of a run at once, and fewer are not', async () => {
   const world = scripted({ receivers: { pager: 'summary', chat: 'summary' } });
   const pager = world.receivers.get('pager') as ScriptedReceiver;

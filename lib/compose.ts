@@ -205,11 +205,10 @@ export async function compose(config: Config, world: World): Promise<App> {
     });
     return opened;
   };
-  const paceBook = createPaceBook(store, clock.nowMs);
   const pacers = createPacers(clock, {
     limit: calls === undefined ? undefined : { calls, windowMs: 60_000 },
     isShared: sharedBy === 'address',
-    book: paceBook,
+    book: createPaceBook(store, clock.nowMs),
   });
   const sources = config.sources.map((source) => ({
     name: source.name,
@@ -243,7 +242,7 @@ export async function compose(config: Config, world: World): Promise<App> {
     );
   const readReport = reader({ limits: limitsOf(config) });
   // Endpoints of HSS are the operator's choice. Where receivers are is up to whoever has their DNS or their secret.
-  const edges = { clients: clientsOf(config.receivers), pace: createPace(clock, paceBook), clock, random };
+  const edges = { clients: clientsOf(config.receivers), pace: createPace(clock), clock, random };
   const patient: MakeNotifiers = (secret) => notifiersOf(config.receivers, secret, edges);
   const leaveAlone = leavingAlone(clock);
   /** For what a queue brings again: no message waits there for another one's receiver. */

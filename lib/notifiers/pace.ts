@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto';
-import type { Clock, PaceBook } from '../app/ports.ts';
+import type { Clock } from '../app/ports.ts';
 import { type Http, HttpError } from '../http/request.ts';
 
 /**
@@ -11,26 +10,17 @@ export const slackIntervalMs = 1_000;
 /**
  * Clients that send at most one request in any interval to a URL, whichever of them and whatever for: attempts count as
  * messages do.
- * @param book kept to by other processes too; absent: this one is alone
  */
-export function createPace(clock: Clock, book?: PaceBook, intervalMs = slackIntervalMs): (http: Http) => Http {
+export function createPace(clock: Clock, intervalMs = slackIntervalMs): (http: Http) => Http {
   const sentAtMs = new Map<string, number>();
 
   async function turn(url: string, signal: AbortSignal): Promise<void> {
-    // Not the URL itself: whoever knows it can post.
-    const key = `slack/${hash('sha256', `pace ${url}`, 'hex').slice(0, 16)}`;
     for (;;) {
       signal.throwIfAborted();
-      const page = await book?.read(key);
       const nowMs = clock.nowMs();
-      // What lies ahead is of a clock that was set back since, or of another one.
-      const sent = [sentAtMs.get(url) ?? Number.NEGATIVE_INFINITY, ...(page?.paced.sentAtMs ?? [])].filter(
-        (atMs) => atMs <= nowMs,
-      );
-      const waitMs = Math.max(...sent) + intervalMs - nowMs;
-      if (waitMs <= 0) {
-        const paced = { sentAtMs: [nowMs], heldUntilMs: 0 };
-        if (page !== undefined && !(await book?.write(key, paced, page.version))) continue;
+      const waitMs = (sentAtMs.get(url) ?? Number.NEGATIVE_INFINITY) + intervalMs - nowMs;
+      // More than the interval: the clock was set back.
+      if (waitMs <= 0 || waitMs > intervalMs) {
         sentAtMs.set(url, nowMs);
         return;
       }

@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
-import { createPaceBook } from '../../lib/app/pace-book.ts';
 import type { Clock } from '../../lib/app/ports.ts';
-import { StoreError } from '../../lib/app/state.ts';
 import { type Http, HttpError, type HttpRequest } from '../../lib/http/request.ts';
 import { createPace } from '../../lib/notifiers/pace.ts';
-import { createMemoryStore } from '../../lib/stores/memory.ts';
 
 /** Time that passes only when the test says so. */
 function manualClock() {
@@ -131,42 +128,6 @@ test('receivers that share a URL share its pace', async () => {
   await other;
 
   expect(sent).toHaveLength(2);
-});
-
-test('processes that share a state share the pace, whoever is faster', async () => {
-  const { time, sent, http } = start();
-  const store = createMemoryStore();
-  const processes = ['a', 'b', 'c'].map(() =>
-    createPace(
-      time.clock,
-      createPaceBook(async () => store, time.clock.nowMs),
-    ),
-  );
-
-  const all = Promise.all(processes.map((pace) => pace(http).send(to('secret'))));
-  for (let tenths = 0; tenths <= 30; tenths++) {
-    await settled();
-    await time.pass(100);
-  }
-  await all;
-
-  expect(sent.map(([, at]) => at)).toEqual([0, 1_000, 2_000]);
-  // The URL is a secret.
-  expect(JSON.stringify(await store.load('pacing', '', time.clock.nowMs()))).not.toContain('secret');
-});
-
-test('where the state cannot be used, each process keeps the pace by itself', async () => {
-  const { time, sent, http } = start();
-  const broken = createPaceBook(() => Promise.reject(new StoreError('no disk')), time.clock.nowMs);
-  const paced = createPace(time.clock, broken)(http);
-
-  await paced.send(to('a'));
-  const second = paced.send(to('a'));
-  await settled();
-  expect(sent).toHaveLength(1);
-  await time.pass(1_000);
-  await second;
-  expect(sent.map(([, at]) => at)).toEqual([0, 1_000]);
 });
 
 test('a request that fails counts too', async () => {

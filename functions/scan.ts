@@ -125,6 +125,7 @@ export async function scanSource(
   });
 }
 
+/** A message that is worked so late after its tick was moved back, or waits behind many others of its key. */
 const lateMs = 60 * 60_000;
 
 async function work(
@@ -143,7 +144,7 @@ async function work(
     log('warn', 'the source is not in the config any more', { source });
     return;
   }
-  // Only what was moved back is so late; it is not worth a read of each message.
+  // Not worth a read of each message.
   const isLate = Date.now() - Date.parse(tick) > lateMs;
   if (isLate && (await app.lastWholeScan(source, Date.now())) > Date.parse(tick)) {
     log('info', 'a later scan of the source has made it good', { source, tick });

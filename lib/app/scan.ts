@@ -134,14 +134,15 @@ export async function deliverOwed(
   const clusters = byCluster(targets);
   const broken: StoreError[] = [];
   for (const [group, of] of clusters) {
-    const [{ source: name, clusterId, clusterName }] = of;
+    const { source: name, clusterId, clusterName } = of[0] as OwedTarget;
     const source = edges.sources.find((one) => one.name === name) ?? (name === ourselves ? first : undefined);
     if (source === undefined) continue;
     const row = { clusterId, clusterName, scannedAtMs: undefined };
-    const only = of.every(({ receiver }) => receiver !== undefined) && new Set(of.map(({ receiver = '' }) => receiver));
+    const receivers = of.flatMap(({ receiver }) => receiver ?? []);
+    const only = receivers.length === of.length ? new Set(receivers) : undefined;
     try {
       const followed = await followEvaluation(group, row, undefined, { policy: source.policy, nowMs }, edges);
-      outbox.tell(name, followed, source.policy, only || undefined);
+      outbox.tell(name, followed, source.policy, only);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       edges.log('error', 'what is owed cannot be read', { group, reason: error.message });
@@ -161,14 +162,11 @@ export async function deliverOwed(
   return run.summary();
 }
 
-type Targets = readonly [OwedTarget, ...OwedTarget[]];
-
-function byCluster(targets: readonly OwedTarget[]): ReadonlyMap<string, Targets> {
-  const clusters = new Map<string, Targets>();
+function byCluster(targets: readonly OwedTarget[]): ReadonlyMap<string, readonly OwedTarget[]> {
+  const clusters = new Map<string, OwedTarget[]>();
   for (const target of targets) {
     const group = clusterGroup(target.source, target.clusterId);
-    const [first = target, ...more] = clusters.get(group) ?? [];
-    clusters.set(group, first === target ? [target] : [first, ...more, target]);
+    clusters.set(group, [...(clusters.get(group) ?? []), target]);
   }
   return clusters;
 }
